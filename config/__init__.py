@@ -1,0 +1,3 @@
+"""Settings and logging: one typed, documented place."""
+
+from __future__ import annotations
