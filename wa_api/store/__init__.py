@@ -1,0 +1,3 @@
+"""What is kept: rows in PostgreSQL or SQLite, every query scoped by tenant."""
+
+from __future__ import annotations
