@@ -1,0 +1,3 @@
+"""The port to WhatsApp, and neonize behind it."""
+
+from __future__ import annotations

@@ -1,0 +1,473 @@
+"""One session and the engine that speaks for it, from claim to release.
+
+`run` is the only place that starts and stops engines; events, commands and the supervisor only
+pass it a verdict. Everything that is written carries the lease's epoch.
+
+Longer than most files: what starts an engine, what ends it and what a lost lease does to both only make
+sense together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from wa_api.bus.ports import EventLog, Inbox
+from wa_api.domain.addresses import USER
+from wa_api.domain.commands import Command
+from wa_api.domain.content import File
+from wa_api.domain.data import Data
+from wa_api.domain.errors import Fenced
+from wa_api.domain.events import SessionQrIssued, SessionStateChanged
+from wa_api.domain.ids import WorkerId
+from wa_api.domain.messages import Status
+from wa_api.domain.sessions import ONLINE, Reason, SessionState, may_follow
+from wa_api.store.rows import Advance, NewReceipt
+from workers.engine import port
+from workers.engine.port import Engine, EngineEvent, EngineFactory
+from workers.sessions import views
+from workers.sessions.arrivals import Arrivals
+from workers.sessions.attachments import Attachments, MediaMeans
+from workers.sessions.chronicle import Chronicle
+from workers.sessions.commands import Asks
+from workers.sessions.doorkeeper import Doorkeeper
+from workers.sessions.insist import Lost, insist
+from workers.sessions.records import Change, Owned, Records, Wanted
+from workers.sessions.restriction import Restriction
+from workers.sessions.sends import Sends
+from workers.sessions.verdicts import Again, Drop, Finish, Leave, Verdict, verdict_on
+from workers.sessions.visibility import Visibility
+from workers.sessions.voice import Debts, Voice
+
+log = structlog.get_logger()
+
+FINISHING = 3.0  #: seconds that commands and events in hand get when a session is let go
+PAUSES = (1.0, 60.0)  #: first and longest pause before a new engine, seconds
+OWED = 500  #: receipts and news of this process that may wait to be told while engines go on
+GRACE = 10.0  #: seconds to record what arrived, after the lease is lost (the rows are fenced)
+ENGINE_ERRORS = 5  #: in a row, after which a session has failed
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every session of this process works with."""
+
+    records: Records
+    events: EventLog
+    inbox: Inbox
+    factory: EngineFactory
+    debts: Debts
+    media: MediaMeans
+    restriction_seconds: float = 3600.0  #: see Restriction
+
+
+class Actor:
+    """Owns one session until `run` returns."""
+
+    def __init__(self, wanted: Wanted, owned: Owned, means: Means) -> None:
+        """`wanted` is the row as it was before the claim, which has written `starting`."""
+        self.owned, self.attempts = owned, wanted.attempts
+        self.state, self._previous = SessionState.STARTING, wanted.state
+        self.since = time.monotonic()
+        self.linked = wanted.jid is not None
+        self.successor: WorkerId | None = None
+        self.settled = False
+        self._means, self._lost = means, Lost()
+        self._engine: Engine | None = None
+        self._voice = Voice(owned, means.events, means.inbox, means.debts, self._lost)
+        self.files = Attachments(owned, means.media, self._voice, wanted.media)
+        self._arrivals = Arrivals(owned, means.records, self._voice, self._lost)
+        self._sends = Sends(
+            owned, means.records, self._voice, self.files, self._lost, self._on_restricted
+        )
+        self._restriction = Restriction(self)
+        self._asks = Asks(self, self._voice, means.inbox)
+        self._turn = asyncio.Lock()  # an event, or a change of state, at a time
+        self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._failures = 0
+        self._chronicle = Chronicle(owned, means.records, self._voice, self._lost)
+        self._visibility = Visibility(wanted.show_online)
+        self._doorkeeper = Doorkeeper(wanted.reject_calls)
+        self._ending: Engine | None = None  #: the last that was stopped
+        self._stopping: asyncio.Task[None] | None = None
+        self.left = False  #: whether the run ended in good order
+        self.logging_out = False  #: an end that comes now is our own doing
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand."""
+        return not self._sends and not self._asks
+
+    @property
+    def engine(self) -> Engine | None:
+        """The present engine."""
+        return self._engine
+
+    @property
+    def sends(self) -> Sends:
+        """The session's sends."""
+        return self._sends
+
+    @property
+    def ending(self) -> bool:
+        """Whether a verdict was passed."""
+        return self._verdict.done()
+
+    def judge(self, verdict: Verdict) -> bool:
+        """Pass a verdict; False when another one was first."""
+        if self._verdict.done():
+            return False
+        self._verdict.set_result(verdict)
+        return True
+
+    async def lose(self) -> None:
+        """The lease is gone: disconnect now, without waiting for anything in hand.
+
+        When this returns nothing is connected, and nothing will be. What the engine had
+        acknowledged is still recorded, for as long as nobody newer owns the session.
+        """
+        self._lost.set()
+        self._sends.lose()
+        self.judge(Drop())
+        self._begin_stop()
+        if self._ending is not None:
+            await self._ending.gone()
+
+    async def run(self, reason: Reason) -> None:
+        """Run the session; when this returns its engine is gone. Never raises."""
+        try:
+            async with self._turn:  # the engine connects meanwhile; what it says waits
+                await self._start_engine()
+                await self._begin(reason)
+            verdict = await self._live()
+            await self._let_go(verdict)
+            self.left = True
+        except Fenced:
+            log.warning("session.fenced", session=self.owned.session)
+        except Exception:
+            log.exception("session.actor_broke", session=self.owned.session)
+        finally:
+            await self._abandon()
+
+    async def _begin(self, reason: Reason) -> None:
+        owned, means = self.owned, self._means
+        await insist(lambda: means.events.raise_fence(owned.tenant, owned.lease), self._lost)
+        await self._announce(Change(SessionState.STARTING, reason), self._previous)
+        left = await insist(lambda: means.records.take_over(owned), self._lost)
+        if left.unknown:
+            await self._voice.testify(*(change.data for change in left.unknown))
+        await self._arrivals.catch_up()
+        await self._sends.begin()
+        self._sends.offer(left.pending)
+        means.inbox.attach(owned.lease, self._on_command)
+
+    async def _live(self) -> Finish | Leave | Drop:
+        """One engine after the other, until a verdict that is not `Again`."""
+        while True:
+            verdict = await self._verdict
+            if not isinstance(verdict, Again):
+                return verdict
+            await self._stop_engine()
+            self._verdict = asyncio.get_running_loop().create_future()
+            if self._lost:
+                return Drop()
+            ended = await self._renew(verdict)
+            if ended is not None:
+                return ended
+            await self._start_engine()
+
+    async def _start_engine(self) -> None:
+        if self._lost:
+            raise Fenced
+        engine = self._means.factory.make(self.owned.session, self._handle)
+        self._engine = engine
+        try:
+            await engine.start()
+        except Exception as error:
+            log.exception("session.engine_start_failed", session=self.owned.session)
+            self.judge(Again(Reason.ENGINE_ERROR, type(error).__name__))
+
+    async def _renew(self, why: Again) -> Finish | Leave | Drop | None:
+        """Wait before the next engine; a verdict that came meanwhile."""
+        if why.reason is Reason.REQUESTED:
+            self._failures = 0
+            await self._enter(Change(SessionState.STARTING, Reason.REQUESTED))
+            if why.command is not None:
+                await self._voice.answer(why.command)
+            return None
+        self._failures += 1
+        if why.reason is Reason.ENGINE_ERROR and self._failures > ENGINE_ERRORS:
+            return Finish(Change(SessionState.FAILED, why.reason, why.detail))
+        state = SessionState.RECONNECTING if self.linked else SessionState.STARTING
+        await self._enter(Change(state, why.reason, why.detail or None))
+        first, most = PAUSES
+        pause = min(most, first * 2 ** (self._failures - 1)) * random.uniform(0.5, 1)  # noqa: S311
+        done, _ = await asyncio.wait([self._verdict], timeout=pause)
+        if not done:
+            return None
+        verdict = self._verdict.result()
+        if isinstance(verdict, Again):  # asked for a restart while waiting
+            self._verdict = asyncio.get_running_loop().create_future()
+            return await self._renew(verdict)
+        return verdict
+
+    async def _let_go(self, verdict: Finish | Leave | Drop) -> None:
+        if isinstance(verdict, Drop):
+            return
+        inbox, session = self._means.inbox, self.owned.session
+        await inbox.detach(session)
+        await asyncio.gather(self._sends.close(FINISHING), self._asks.close(FINISHING))
+        await self._stop_engine()
+        async with asyncio.timeout(FINISHING):  # the event in hand reaches the log
+            await self._turn.acquire()
+        self._turn.release()
+        await self._arrivals.close(FINISHING)
+        if isinstance(verdict, Leave):
+            self.successor = verdict.successor
+            await self._pause(verdict)
+            return
+        await self._enter(verdict.change)
+        if verdict.forget:
+            await self._means.factory.forget(session)
+        if verdict.command is not None:
+            await self._voice.answer(verdict.command)
+
+    async def _pause(self, verdict: Leave) -> None:
+        """Without a successor nobody may go on for a while: say so."""
+        if verdict.successor is not None:
+            return
+        state = SessionState.RECONNECTING if self.state in ONLINE else SessionState.STOPPED
+        if self.state not in (state, SessionState.RECONNECTING):
+            await self._enter(Change(state, Reason.OWNER_CHANGED))
+
+    async def _abandon(self) -> None:
+        """Whatever happened: nothing of this session runs here any more."""
+        self._restriction.forget()
+        self._sends.lose()
+        await self._stop_engine()
+        for step in (
+            self._sends.close(0),
+            self._asks.close(0),
+            self._arrivals.close(0),
+            self.files.close(),
+            self._means.inbox.detach(self.owned.session),
+        ):
+            try:
+                await step
+            except Exception:
+                log.exception("session.close_broke", session=self.owned.session)
+
+    def _begin_stop(self) -> None:
+        self._sends.offline()
+        self._visibility.offline()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            self._ending = engine
+            self._stopping = asyncio.create_task(self._stop(engine))
+
+    async def _stop_engine(self) -> None:
+        """Whoever comes second waits for the same stop."""
+        self._begin_stop()
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _stop(self, engine: Engine) -> None:
+        try:
+            await engine.stop()
+        except Exception:
+            log.exception("session.engine_stop_failed", session=self.owned.session)
+
+    # What the engine says.
+
+    async def _handle(self, fact: EngineEvent) -> None:
+        """Make a fact safe; the engine goes on when this returns."""
+        async with self._turn:
+            try:
+                await self._dispatch(fact)
+            except Fenced:
+                self._lost.set()
+                self.judge(Drop())
+
+    async def _dispatch(self, fact: EngineEvent) -> None:
+        match fact:
+            case port.Inbound():
+                await self._inbound(fact)
+            case port.History():
+                await self._chronicle.keep(fact)
+            case port.Receipt():
+                await self._receipt(fact)
+            case port.Typing() | port.Presence():
+                await self._voice.mention(views.seen(fact, self._chronicle.contacts))
+            case port.News(facts=facts):
+                await self._tell(facts)
+            case _:
+                await self._connection(fact)
+
+    async def _tell(self, facts: Sequence[Data]) -> None:
+        self._doorkeeper.hear(facts, self._engine)
+        if facts:
+            await self._voice.report(*facts, room=OWED)
+
+    async def _connection(self, fact: EngineEvent) -> None:
+        match fact:
+            case port.QrShown():
+                await self._qr(fact)
+            case port.Linked():
+                self.linked = True
+            case port.Online():
+                await self._online(fact)
+            case port.Offline():
+                await self._offline(fact)
+            case port.PairingEnded() | port.Ended():
+                self._sends.offline()
+                if not self.logging_out:
+                    self.judge(verdict_on(fact))
+
+    async def _inbound(self, fact: port.Inbound) -> None:
+        records, owned = self._means.records, self.owned
+        fact = await self._chronicle.meet(fact, GRACE)
+        message = await insist(lambda: records.record_inbound(owned, fact), self._lost, GRACE)
+        await self._arrivals.tell(message)
+        if message is not None and not fact.from_me:
+            self._sends.hear(message.chat.id)
+        if message is not None and isinstance(fact.content, File):
+            self.files.arrived(self._engine, message, fact.content, fact.raw)
+
+    async def _receipt(self, fact: port.Receipt) -> None:
+        status = views.RECEIPTS.get(fact.kind)
+        if status is None:
+            await self._chronicle.read_elsewhere(fact)
+            return
+        when = views.moment(fact.timestamp)
+        steps = [Advance(status=status, time=when, wa_id=each) for each in fact.wa_ids]
+        news = await asyncio.gather(*map(self._sends.receipt, steps))
+        if fact.chat.is_shared:
+            await self._receipts(fact, status, when)
+        facts = [change for change in news if change is not None]
+        if facts:
+            await self._voice.testify(*facts, room=OWED)
+        if fact.chat.is_group:
+            told = views.receipt(fact, status, when, self._chronicle.contacts)
+            await self._voice.report(told, room=OWED)
+
+    async def _receipts(self, fact: port.Receipt, status: Status, when: float) -> None:
+        """Which of the recipients it was."""
+        recipient, alt = str(fact.sender), self._chronicle.contacts.address(fact.sender).phone
+        records, owned = self._means.records, self.owned
+        for wa_id in fact.wa_ids:
+            one = NewReceipt(
+                wa_id=wa_id,
+                recipient=recipient,
+                recipient_alt=f"{alt[1:]}@{USER}" if alt else None,
+                status=status,
+                time=when,
+            )
+            await insist(partial(records.record_receipt, owned, one), self._lost)
+
+    async def _qr(self, fact: port.QrShown) -> None:
+        expires = time.time() + fact.lifetime
+        if self.state is not SessionState.PAIRING:
+            await self._enter(Change(SessionState.PAIRING, Reason.NOT_LINKED))
+        await self._voice.say(
+            SessionQrIssued(qr=fact.code, number=fact.number, expires_at=views.stamp(expires))
+        )
+
+    async def _online(self, fact: port.Online) -> None:
+        first = self.state is SessionState.PAIRING
+        self.linked = True
+        self._failures = 0
+        if first:
+            await insist(lambda: self._means.records.linked(self.owned), self._lost)
+            await self._sends.begin()
+        if self.state not in ONLINE:
+            change = Change(
+                SessionState.CONNECTED,
+                Reason.LINKED if first else Reason.RESTORED,
+                jid=str(fact.jid),
+                lid=str(fact.lid) if fact.lid else None,
+                push_name=fact.push_name or None,
+            )
+            await self._enter(self._restriction.on_top_of(change))
+        if self._engine is not None and not self._lost:
+            self._sends.online(self._engine)
+            self._visibility.online(self._engine)
+
+    async def _offline(self, fact: port.Offline) -> None:
+        self._sends.offline()
+        self._visibility.offline()
+        if self.state in ONLINE:
+            reason = Reason.CONNECTION_LOST
+            await self._enter(Change(SessionState.RECONNECTING, reason, fact.detail or None))
+
+    async def _on_restricted(self) -> None:
+        until = await self._sends.restrict(self._means.restriction_seconds)
+        if until is not None:
+            await self._restriction.begin(until)
+
+    # What is written.
+
+    async def change(self, before: SessionState, change: Change) -> None:
+        """Enter a state, if the present one is (still) `before`."""
+        async with self._turn:
+            if self.state is before and not self._lost:
+                await self._enter(change)
+
+    async def _enter(self, change: Change) -> None:
+        """Write a new state, then tell it."""
+        if not may_follow(self.state, change.state):
+            log.warning(
+                "session.odd_transition",
+                session=self.owned.session,
+                before=self.state,
+                after=change.state,
+            )
+            return
+        records, owned, before = self._means.records, self.owned, self.state
+        await insist(lambda: records.set_state(owned, change), self._lost)
+        self.state, self.since = change.state, time.monotonic()
+        await self._announce(change, before)
+
+    async def _announce(self, change: Change, before: SessionState) -> None:
+        lease = self.owned.lease
+        log.info(
+            "session.state_changed",
+            session=lease.session,
+            state=change.state,
+            reason=change.reason,
+            epoch=lease.epoch,
+        )
+        await self._voice.say(
+            SessionStateChanged(
+                state=change.state,
+                reason=change.reason,
+                previous=before,
+                detail=change.detail,
+                worker=lease.worker,
+                epoch=lease.epoch,
+                jid=change.jid,
+                lid=change.lid,
+                until=None if change.until is None else views.stamp(change.until),
+            )
+        )
+
+    async def _on_command(self, command: Command) -> None:
+        if command.name == "message.send":
+            await self._sends.order(command)
+        elif command.name in ("queue.refresh", "queue.drop"):  # in order with sends
+            await self._sends.change(command)
+        else:
+            await self._asks.put(command)
+
+    async def await_pairing(self, deadline: float) -> bool:
+        """Wait until a code can be asked for; False when `deadline` (Unix seconds) came first."""
+        while self.state is not SessionState.PAIRING:
+            if time.time() >= deadline or self.state not in (SessionState.STARTING,):
+                return False
+            await asyncio.sleep(0.05)
+        return True

@@ -1,0 +1,162 @@
+"""What a session learns besides messages: who people are, what was read elsewhere, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from wa_api.domain.addresses import LID, USER, Jid, parse_address
+from wa_api.domain.chats import ChatChanged, ContactChanged, HistoryProgress
+from wa_api.domain.identity import canonical
+from wa_api.domain.messages import Status
+from wa_api.store.contacts import Learned
+from wa_api.store.history import PastChat, PastMessage
+from workers.engine.port import History, Inbound, Past, Receipt
+from workers.sessions.contacts import Contacts
+from workers.sessions.insist import Lost, insist
+from workers.sessions.records import Owned, Records
+from workers.sessions.stored import new_inbound
+from workers.sessions.views import RECEIPTS
+from workers.sessions.voice import Voice
+
+_PEOPLE = (USER, LID)
+
+
+class Chronicle:
+    """One session's; everything is written before it is told."""
+
+    def __init__(self, owned: Owned, records: Records, voice: Voice, lost: Lost) -> None:
+        """`lost` ends what waits when the lease is gone."""
+        self.contacts = Contacts()
+        self._owned, self._records, self._voice, self._lost = owned, records, voice, lost
+        self._chats: set[str] = set()
+        self._messages = self._met = 0
+
+    async def meet(self, fact: Inbound, grace: float) -> Inbound:
+        """Learn who wrote; the message with both identities of its people where they are known."""
+        [fact] = await self._identified([fact])
+        jid, other, name = _person(fact)
+        if jid.server in _PEOPLE and self.contacts.learn(jid, other, name):
+            learned = _learned(jid, other, push_name=name or None)
+            change = await insist(
+                lambda: self._records.learn(self._owned, learned), self._lost, grace
+            )
+            if change is not None:
+                await self._voice.mention(ContactChanged(contact=change.contact))
+        return fact
+
+    async def read_elsewhere(self, fact: Receipt) -> None:
+        """The account's user read messages on the phone or another device (other receipts: no)."""
+        if fact.kind != "read_self":
+            return
+        chats = await insist(
+            lambda: self._records.read_elsewhere(self._owned, fact.wa_ids), self._lost
+        )
+        if chats:
+            await self._voice.say(*(ChatChanged(chat=chat) for chat in chats))
+
+    async def keep(self, part: History) -> None:
+        """Keep a slice of the history; the last one of a part is told."""
+        for phone, lid in part.pairs:
+            self.contacts.learn(phone, lid)
+        inbound = await self._identified([one for past in part.chats for one in past.messages])
+        statuses = [status for past in part.chats for status in past.statuses]
+        messages = [
+            PastMessage(new_inbound(one), _status(one, status))
+            for one, status in zip(inbound, statuses, strict=True)
+        ]
+        past = [_past(chat) for chat in await self._paired(part.chats)]
+        contacts = [*_people(part, past)]
+        self._messages += await insist(
+            lambda: self._records.record_history(self._owned, contacts, past, messages), self._lost
+        )
+        self._met += len(contacts)
+        self._chats.update(chat.chat for chat in past)
+        if part.last:
+            await self._tell(part)
+
+    async def _tell(self, part: History) -> None:
+        await self._voice.say(
+            HistoryProgress(
+                kind=part.kind,
+                chunk=part.chunk,
+                progress=part.progress,
+                chats=len(self._chats),
+                messages=self._messages,
+                contacts=self._met,
+            )
+        )
+        self._chats, self._messages, self._met = set(), 0, 0
+
+    async def _identified(self, facts: list[Inbound]) -> list[Inbound]:
+        """Messages whose people are named by both addresses where the second one is known."""
+        lone = {one.sender for one in facts if one.sender_alt is None}
+        lone |= {one.chat for one in facts if one.chat_alt is None}
+        phones = await self._phones_of(lone)
+        return [
+            replace(
+                one,
+                sender_alt=one.sender_alt or phones.get(one.sender),
+                chat_alt=one.chat_alt or phones.get(one.chat),
+            )
+            for one in facts
+        ]
+
+    async def _paired(self, chats: Iterable[Past]) -> list[Past]:
+        phones = await self._phones_of({chat.chat for chat in chats if chat.chat_alt is None})
+        return [replace(one, chat_alt=one.chat_alt or phones.get(one.chat)) for one in chats]
+
+    async def _phones_of(self, jids: set[Jid]) -> dict[Jid, Jid]:
+        """The phone numbers of those that are LIDs, as far as known."""
+        lids = [jid for jid in jids if jid.server == LID]
+        unknown = [str(jid) for jid in lids if not self.contacts.asked(jid)]
+        if unknown:
+            found = await insist(lambda: self._records.phones(self._owned, unknown), self._lost)
+            for text in unknown:
+                lid, number = parse_address(text), found.get(text)
+                if number is None:
+                    self.contacts.alone(lid)
+                else:
+                    self.contacts.learn(parse_address(number), lid)
+        return {lid: phone for lid in lids if (phone := self.contacts.phone(lid)) is not None}
+
+
+def _person(fact: Inbound) -> tuple[Jid, Jid | None, str]:
+    """Of whom a message tells something: who wrote it, or to whom this account did."""
+    if fact.from_me:
+        return fact.chat, fact.chat_alt, ""
+    return fact.sender, fact.sender_alt, fact.push_name
+
+
+def _learned(jid: Jid, other: Jid | None, **names: str | None) -> Learned:
+    one, alternative = canonical(jid, other)
+    return Learned(contact=str(one), lid=str(alternative) if alternative else None, **names)
+
+
+def _people(part: History, past: list[PastChat]) -> Iterable[Learned]:
+    yield from (_learned(phone, lid) for phone, lid in part.pairs)
+    yield from (_learned(jid, None, push_name=name) for jid, name in part.names if name)
+    for chat in past:
+        if chat.chat.endswith((f"@{USER}", f"@{LID}")) and (chat.name or chat.chat_alt):
+            yield Learned(contact=chat.chat, lid=chat.chat_alt, name=chat.name)
+
+
+def _past(past: Past) -> PastChat:
+    chat, other = canonical(past.chat, past.chat_alt)
+    return PastChat(
+        chat=str(chat),
+        chat_alt=str(other) if other else None,
+        name=past.name or None,
+        time=past.time,
+        unread=past.unread,
+        marked_unread=past.marked_unread,
+        archived=past.archived,
+        pinned=past.pinned,
+        muted_until=past.muted_until,
+    )
+
+
+def _status(message: Inbound, told: str) -> Status:
+    if not message.from_me:
+        return Status.RECEIVED
+    return RECEIPTS.get(told, Status.SENT)
