@@ -1,0 +1,3 @@
+"""Delivers tenants' events to their HTTP endpoints."""
+
+from __future__ import annotations
