@@ -112,8 +112,8 @@ class SendBody(Body):
 
     The content stands under the name that `type` says. `priority`: what goes first when several
     wait; without it a message is a reply where the chat wrote recently. `send_at`: not before
-    (within a year). `typing_seconds`: show "typing…" for so long before it is sent (not in batches
-    and when it is scheduled). `expires_in`: seconds that it may wait, from then. `on_unknown`: what
+    (within a year). `typing_seconds`: show "typing…" for so long before it is sent.
+    `expires_in`: seconds that it may wait, from then. `on_unknown`: what
     to do when the process that sent it died before it knew whether it went out: `report`, or
     `resend` (it may then arrive twice).
     """

@@ -77,6 +77,7 @@ ACCEPTED = {
     "scheduled_at": "bigint",
     "text": "text",
     "target": "text",
+    "typing": "bigint",
 }
 _NAMES = ", ".join(ACCEPTED)
 _UNSET = dict.fromkeys(
@@ -112,6 +113,7 @@ def accepted_values(tenant: TenantId, new: NewMessage, now: int) -> tuple[Any, .
         now if later else None,
         words_of(new.content),
         new.content.message_id if isinstance(new.content, Action) else None,
+        to_ms(new.typing) or None,
     )
 
 

@@ -205,6 +205,7 @@ class Message(Model):
     proto = fields.BinaryField(null=True)  # waE2E.Message
     text = fields.TextField(null=True)  # its words, folded (see `search`)
     target = fields.CharField(max_length=JID, null=True)  # WhatsApp's id of what it changes
+    typing = _ms()  # how long "typing…" is shown before it is sent
 
     class Meta:
         table = "messages"

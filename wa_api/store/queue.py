@@ -58,7 +58,7 @@ class Depth:
 def waiting_in(tenant: TenantId, session: SessionId, limit: int) -> Sql:
     """The statement for a session's waiting messages, first those that wait longest."""
     return Sql(
-        "SELECT id, chat, accepted_at, send_at, deadline, priority FROM messages "
+        "SELECT id, chat, accepted_at, send_at, deadline, priority, typing FROM messages "
         f"WHERE tenant = $1 AND session = $2 AND {PENDING} "
         "ORDER BY COALESCE(send_at, accepted_at), id LIMIT $3",
         (tenant, session, limit),

@@ -68,8 +68,8 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A message that a client wants sent. `chat` is a canonical address; `typing` (seconds to show
-    "typing…" before) is not kept. `id` is given where others refer to it already.
+    """A message that a client wants sent. `chat` is a canonical address; "typing…" is shown for
+    `typing` seconds before. `id` is given where others refer to it already.
     """
 
     session: SessionId
@@ -168,13 +168,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that waits to be sent, without its content. `at` is since when (Unix seconds)."""
+    """A message that waits to be sent, without its content. `at` is since when (Unix seconds),
+    `typing` for how many seconds "typing…" is shown before.
+    """
 
     id: MessageId
     chat: str
     at: float
     deadline: float | None = None
     priority: str | None = None
+    typing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

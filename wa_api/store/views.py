@@ -181,6 +181,7 @@ def waiting(row: Row) -> Waiting:
         at=seconds(row["send_at"] or row["accepted_at"]),
         deadline=seconds(row["deadline"]),
         priority=row["priority"],
+        typing=seconds(row["typing"]) or 0.0,
     )
 
 

@@ -160,9 +160,9 @@ class Sends:
             chat = command.lane or str(data.get("to", ""))
             at = float(data.get("at") or time.time())
             deadline = float(data.get("deadline") or command.deadline)
-            job = Job(message, chat, at, deadline, _priority(data.get("priority")), [command])
-            job.typing = float(data.get("typing") or 0.0)
-            self._put(job)
+            typing = float(data.get("typing") or 0.0)
+            priority = _priority(data.get("priority"))
+            self._put(Job(message, chat, at, deadline, priority, [command], typing=typing))
             self._pump()
         else:
             job.commands.append(command)
@@ -176,7 +176,8 @@ class Sends:
         for row in messages:
             if row.id not in self._queue and row.id not in self._working:
                 deadline = NEVER if row.deadline is None else row.deadline
-                self._put(Job(row.id, row.chat, row.at, deadline, _priority(row.priority)))
+                priority = _priority(row.priority)
+                self._put(Job(row.id, row.chat, row.at, deadline, priority, typing=row.typing))
         self._pump()
 
     async def reconcile(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.e2e.content.conftest import Stage
+from wa_api.demo.client import Json
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -102,20 +104,35 @@ async def test_a_message_disappears(stage: Stage) -> None:
     assert info(await stage.inbox(sent["wa_id"])) == {"expiration": 86_400}
 
 
-@pytest.mark.parametrize("socket", [False, True], ids=["rest", "websocket"])
+@pytest.mark.parametrize("way", ["rest", "websocket", "batch", "scheduled"])
 @pytest.mark.proves("Typing simulated before a send", "sent", "rest", "websocket")
-async def test_typing_is_shown_before_a_send(stage: Stage, socket: bool) -> None:
+async def test_typing_is_shown_before_a_send(stage: Stage, way: str) -> None:
     """The phone sees it in this order: typing, then the message."""
     path = f"/sandbox/phones/{stage.friend['phone']}/events"
     before = (await stage.tenant.rest.get(path, limit=1000))["items"]
     last = before[-1]["number"] if before else 0
-    send = stage.command if socket else stage.send
-    sent = await send("text", {"body": "typed"}, typing_seconds=0.3)
+    if way in ("rest", "websocket"):
+        send = stage.command if way == "websocket" else stage.send
+        sent = await send("text", {"body": "typed"}, typing_seconds=0.3)
+    else:
+        sent = await _typed_later(stage, way)
     letter = await stage.inbox(sent["wa_id"])
     events = (await stage.tenant.rest.get(path, after=last, limit=1000))["items"]
     typing = next(one for one in events if one["kind"] == "typing")
     assert typing["state"] == "typing"
     assert typing["at"] < letter["timestamp"]
+
+
+async def _typed_later(stage: Stage, way: str) -> Json:
+    """What the owner reads from the rows: one of a batch, or one whose time comes."""
+    body = {"to": stage.friend["number"], "text": {"body": "typed"}, "typing_seconds": 0.3}
+    if way == "batch":
+        answer = await stage.tenant.rest.post(f"{stage.path}/batch", {"messages": [body]})
+        message = answer["items"][0]
+    else:
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        message = await stage.tenant.rest.post(stage.path, body | {"send_at": soon.isoformat()})
+    return await stage.until(message["id"], lambda now: now["wa_id"] is not None)
 
 
 @pytest.mark.proves("Undecryptable messages", "received", "rest", "websocket")
