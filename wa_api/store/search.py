@@ -20,6 +20,9 @@ from wa_api.store.views import MESSAGE_COLUMNS, to_ms, view
 
 #: So many words of a query count.
 MOST_ASKED = 16
+#: On SQLite, beginnings of so many letters are in the index (see migration 0007), and longer ones
+#: stand for so many words by their names.
+INDEXED, MOST_TERMS = 4, 32
 #: Around the first word that was found, so many characters are shown.
 SNIPPET = 120
 
@@ -61,24 +64,37 @@ async def search(
     terms = words(asked).split()[:MOST_ASKED]
     if not terms:
         return [], None
-    postgres = database().postgres
-    make = _postgres if postgres else _sqlite
-    text, args = make(tenant, session, terms, given, before)
-    query = Sql(f"{text} LIMIT {int(limit)}", tuple(args))
-    rows = await database().run(lambda: _planned(query, postgres))
+    find = _on_postgres if database().postgres else _on_sqlite
+    rows = await find(_Search(tenant, session, terms, given, before, limit))
     messages = await shown(tenant, session, [view(row) for row in rows])
     found = [_found(one, terms) for one in messages if one.revoked is None]
     last = rows[-1] if len(rows) >= limit else None
-    return found, None if last is None else str(last["id"] if postgres else last["search"])
+    return found, None if last is None else str(last["place"])
 
 
-def _planned(query: Sql, postgres: bool) -> Work[Sequence[Row]]:
-    """Rows of a query that is planned for its own words: for common ones the newest messages are
-    looked through, for rare ones the index is asked. A plan for any word would take the index.
-    """
-    if postgres:
-        yield Sql("SET LOCAL plan_cache_mode = force_custom_plan")
-    return (yield query)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    tenant: TenantId
+    session: SessionId
+    terms: list[str]
+    given: Filter
+    before: str | None
+    limit: int
+
+    @property
+    def scope(self) -> str:
+        """The narrower of chat and session, which are terms: of fewer messages than the other."""
+        return self.given.chat or self.session
+
+    def conditions(self, query: str) -> _Conditions:
+        """What holds beside `query`, the index's own ($3)."""
+        given, both = self.given, _Conditions(self.tenant, self.session, query)
+        both.add("m.chat = {}", given.chat)
+        both.add("m.sender = {}", given.sender)
+        both.add("m.type = {}", given.type)
+        both.add("m.time >= {}", None if given.since is None else to_ms(given.since))
+        both.add("m.time < {}", None if given.until is None else to_ms(given.until))
+        return both
 
 
 class _Conditions:
@@ -96,49 +112,70 @@ class _Conditions:
         return "".join(f" AND {part}" for part in self.parts)
 
 
-def _conditions(tenant: TenantId, session: SessionId, query: str, given: Filter) -> _Conditions:
-    both = _Conditions(tenant, session, query)
-    both.add("m.chat = {}", given.chat)
-    both.add("m.sender = {}", given.sender)
-    both.add("m.type = {}", given.type)
-    both.add("m.time >= {}", None if given.since is None else to_ms(given.since))
-    both.add("m.time < {}", None if given.until is None else to_ms(given.until))
-    return both
-
-
-def _scoped(session: SessionId, terms: Sequence[str], given: Filter) -> list[str]:
-    """The words and the narrower of chat and session: of fewer messages than their session's."""
-    return [given.chat or session, *terms]
-
-
-def _postgres(
-    tenant: TenantId, session: SessionId, terms: Sequence[str], given: Filter, before: str | None
-) -> tuple[str, list[Any]]:
+async def _on_postgres(search: _Search) -> Sequence[Row]:
     # Beside other words the beginning of one is looked for in what those find: the index would
     # gather all that begins so first.
-    whole, beginning = (terms[:-1], f"% {terms[-1]}%") if len(terms) > 1 else (terms, None)
-    query = " & ".join(f"'{term}'" for term in _scoped(session, whole, given))
-    both = _conditions(tenant, session, query if beginning else f"{query}:*", given)
+    *whole, last = search.terms
+    whole, beginning = (whole, f"% {last}%") if whole else ([last], None)
+    query = " & ".join(f"'{term}'" for term in (search.scope, *whole))
+    both = search.conditions(query if beginning else f"{query}:*")
     both.add("' ' || m.text LIKE {}", beginning)
-    both.add("m.id < {}", before)
-    return (
-        f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.tenant = $1 AND m.session = $2 "
-        f"AND m.search @@ $3::tsquery{both.text()} ORDER BY m.id DESC"
-    ), both.args
+    both.add("m.id < {}", search.before)
+    text = (
+        f"SELECT m.id AS place, {MESSAGE_COLUMNS} FROM messages m "
+        f"WHERE m.tenant = $1 AND m.session = $2 AND m.search @@ $3::tsquery{both.text()} "
+        f"ORDER BY m.id DESC LIMIT {search.limit:d}"
+    )
+
+    def planned() -> Work[Sequence[Row]]:
+        # For its own words: for common ones the newest messages are looked through, for rare ones
+        # the index is asked. A plan for any word would take the index.
+        yield Sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        return (yield Sql(text, tuple(both.args)))
+
+    return await database().run(planned)
 
 
-def _sqlite(
-    tenant: TenantId, session: SessionId, terms: Sequence[str], given: Filter, before: str | None
-) -> tuple[str, list[Any]]:
-    query = " AND ".join(f'"{term}"' for term in _scoped(session, terms, given)) + "*"
-    both = _conditions(tenant, session, query, given)
-    both.add("w.rowid < {}", int(before) if before and before.isdigit() else None)
+async def _on_sqlite(search: _Search) -> Sequence[Row]:
+    *whole, last = search.terms
+    query = " AND ".join(f'"{term}"' for term in (search.scope, *whole))
+    both = search.conditions(f"{query} AND {await _beginning(last)}")
+    at = search.before
+    both.add("w.rowid < {}", int(at) if at and at.isdigit() else None)
     columns = ", ".join(f"m.{name.strip()}" for name in MESSAGE_COLUMNS.split(","))
-    return (
-        f"SELECT m.search, {columns} FROM message_words w CROSS JOIN messages m "
+    text = (
+        f"SELECT m.search AS place, {columns} FROM message_words w CROSS JOIN messages m "
         "ON m.search = w.rowid WHERE m.tenant = $1 AND m.session = $2 "
-        f"AND message_words MATCH $3{both.text()} ORDER BY w.rowid DESC"
-    ), both.args
+        f"AND message_words MATCH $3{both.text()} ORDER BY w.rowid DESC LIMIT {search.limit:d}"
+    )
+    return await database().fetch(text, *both.args)
+
+
+#: Terms that begin with $1, in order; "~" comes after all that a term may go on with, but letters
+#: that are not ASCII, "!" before.
+_BEGINNING = f"""
+WITH RECURSIVE found(term) AS (
+    SELECT (SELECT term FROM message_terms WHERE term >= $1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT term FROM message_terms WHERE term >= found.term || '!' LIMIT 1)
+    FROM found WHERE substr(found.term, 1, length($1)) = $1
+)
+SELECT term FROM found WHERE substr(term, 1, length($1)) = $1 LIMIT {MOST_TERMS + 1}
+"""
+
+
+async def _beginning(start: str) -> str:
+    """What finds the terms that begin so. Short beginnings are in the index; for a longer one FTS5
+    gathers all messages that have it before it shows the newest, so where these terms are few they
+    are named.
+    """
+    if len(start) <= INDEXED:
+        return f'"{start}"*'
+    terms = [row["term"] for row in await database().fetch(_BEGINNING, start)]
+    if not 0 < len(terms) <= MOST_TERMS:
+        return f'"{start}"*'
+    named = " OR ".join(f'"{term}"' for term in terms)
+    return f"({named})"
 
 
 def _found(message: MessageView, terms: Sequence[str]) -> Found:

@@ -162,7 +162,8 @@ class Sends:
             deadline = float(data.get("deadline") or command.deadline)
             typing = float(data.get("typing") or 0.0)
             priority = _priority(data.get("priority"))
-            self._put(Job(message, chat, at, deadline, priority, [command], typing=typing))
+            job = Job(message, chat, at, deadline, priority, [command], typing=typing)
+            self._put(job)
             self._pump()
         else:
             job.commands.append(command)

@@ -31,12 +31,15 @@ _POSTGRES = [
     "CREATE INDEX messages_search ON messages USING gin (search)",
 ]
 # `search` is the row in the index. Its number grows with time: the newest come first, unsorted.
+# Beginnings of up to four letters have lists of their own, as few as they are; the longer ones are
+# looked up in `message_terms`, a view of the index.
 _SQLITE = [
     "ALTER TABLE messages ADD COLUMN search BIGINT",
     "CREATE UNIQUE INDEX messages_search ON messages (search)",
     """CREATE VIRTUAL TABLE message_words USING fts5(
-        terms, content='', detail=none, tokenize="ascii tokenchars '_@.-:'"
+        terms, content='', detail=none, tokenize="ascii tokenchars '_@.-:'", prefix='1 2 3 4'
     )""",
+    "CREATE VIRTUAL TABLE message_terms USING fts5vocab(message_words, instance)",
     """CREATE TRIGGER messages_search_insert AFTER INSERT ON messages WHEN new.text <> '' BEGIN
         UPDATE messages SET search = (
             SELECT COALESCE(MAX(search) + 1, new.accepted_at << 20) FROM messages
