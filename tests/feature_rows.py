@@ -19,6 +19,10 @@ WORKS = "works"  #: shown in the last column only
 
 LATER = "Not built yet."
 ENGINE = "The engine (neonize) offers no way to do it."
+APP_STATE = (
+    "The engine (neonize) loses the part of the phone's app state that it belongs to: "
+    "[decision 11](decisions/0011-no-changes-of-app-state.md)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Album", BOTH),
         Row("Disappearing messages", BOTH),
         Row("Pin message", BOTH),
-        Row("Star message", SENT, ENGINE),
+        Row("Star message", SENT, APP_STATE),
         Row("Typing, recording", BOTH),
         Row("Typing simulated before a send", SENT),
         Row("Scheduled sends", SENT),
@@ -111,13 +115,13 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Calls: event, reject", API),
         Row("Calls: place", API, ENGINE),
         Row("Archive, mark unread (local)", API),
-        Row("Delete, clear chat on the phone", API, ENGINE),
+        Row("Delete, clear chat on the phone", API, APP_STATE),
         Row("Number check", API),
         Row("Contact list, picture, about", API),
-        Row("Save contact to phone", API, ENGINE),
+        Row("Save contact to phone", API, APP_STATE),
         Row("Block", API),
         Row("LID and phone lookup", API),
-        Row("Labels", API, ENGINE),
+        Row("Labels", API, APP_STATE),
         Row("Groups: create, participants, name, description, photo, invite, settings", API),
         Row("Groups: list join requests", API),
         Row("Groups: approve join requests, approval mode", API, ENGINE),

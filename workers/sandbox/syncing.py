@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from workers.sandbox.phones import Phone
 
 PUSH_NAME_COLLECTION = "critical_block"
+COLLECTIONS = (
+    PUSH_NAME_COLLECTION,
+    "critical_unblock_low",
+    "regular_high",
+    "regular",
+    "regular_low",
+)
 _SET = 0
 
 
@@ -107,25 +114,29 @@ def patch(account: Account) -> bytes:
 
 def answer(connection: Connection, request: Node) -> Node:
     """A companion fetches collections, or changes one that it knows to the end."""
+    asked = request.find_all("collection")
+    return Node("sync", content=[_collection(connection, each) for each in asked])
+
+
+def _collection(connection: Connection, asked: Node) -> Node:
     account, device = connection.owner
-    collections = []
-    for asked in request.find_all("collection"):
-        name, known = asked.get("name"), int(asked.get("version", "0"))
-        kept, change = _patches(account, name), asked.find("patch")
-        attrs: dict[str, object] = {"name": name}
-        if change is not None and known == len(kept):
-            _keep(account, kept, change.data)
-            connection.network.directory.save(account)
-            _tell(connection, name, len(kept), but=device.id)
-            collections.append(Node("collection", {**attrs, "version": len(kept)}))
-            continue
-        found = [Node("patch", content=raw) for raw in kept[known:]]
-        content = [Node("patches", content=found)] if found else []
-        if change is not None:
-            attrs["type"] = "error"
-            content.append(Node("error", {"code": 409, "text": "conflict"}))
-        collections.append(Node("collection", {**attrs, "version": len(kept)}, content))
-    return Node("sync", content=collections)
+    name, known = asked.get("name"), int(asked.get("version", "0"))
+    if name not in COLLECTIONS:
+        refusal = Node("error", {"code": 400, "text": "bad-request"})
+        return Node("collection", {"name": name, "type": "error"}, [refusal])
+    attrs: dict[str, object] = {"name": name}
+    kept, change = _patches(account, name), asked.find("patch")
+    if change is not None and known == len(kept):
+        _keep(account, kept, change.data)
+        connection.network.directory.save(account)
+        _tell(connection, name, len(kept), but=device.id)
+        return Node("collection", {**attrs, "version": len(kept)})
+    found = [Node("patch", content=raw) for raw in kept[known:]]
+    content = [Node("patches", content=found)] if found else []
+    if change is not None:
+        attrs["type"] = "error"
+        content.append(Node("error", {"code": 409, "text": "conflict"}))
+    return Node("collection", {**attrs, "version": len(kept)}, content)
 
 
 def _patches(account: Account, name: str) -> list[bytes]:

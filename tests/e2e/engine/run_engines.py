@@ -25,6 +25,7 @@ from workers.engine.capture import OutputCapture
 from workers.engine.connection import StopLimits
 from workers.engine.engine import Timing
 from workers.engine.factory import NeonizeFactory, Wear
+from workers.engine.neonize import Client, proto
 from workers.engine.port import Engine, NetworkEndpoint, Sent, Target
 from workers.engine.stores import FileStores, PostgresStores
 
@@ -40,6 +41,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value if isinstance(value, str | int | float | dict | None) else str(value)
+
+
+def pin_on_phone(client: Client, chat: str, collection: int) -> str:
+    """Have the library change a chat on the phone, which the gateway does not; its error text."""
+    patch = proto.PatchInfo(Timestamp=time.time_ns(), Type=collection)
+    mutation = patch.Mutations.add(Index=["pin_v1", chat], Version=5)
+    mutation.Value.pinAction.pinned = True
+    asked = patch.SerializeToString()
+    return client.go("SendAppState", asked, len(asked)).decode()
 
 
 class Host:
@@ -109,6 +119,8 @@ class Host:
                 await engine.typing(parse_address(given["chat"]), given["state"])
             case "presence":
                 await engine.presence(given["online"])
+            case "pin_on_phone":
+                return await engine._connection.call(lambda it: pin_on_phone(it, **given), 30)
             case "code":
                 return await engine.pairing_code(given["phone"])
             case "stop" | "logout":
