@@ -84,7 +84,7 @@ class MessageDeleted(Data, frozen=True, kw_only=True, omit_defaults=True):
 class ChatChanged(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A chat was read, marked, archived, pinned, muted or named: all of it but its last message.
 
-    New messages change a chat without this event: theirs says all that is to be known.
+    A group that was joined is a chat from then on. New messages change a chat without this event: theirs says all that is to be known.
     """
 
     type: ClassVar[str] = "chat.changed"

@@ -37,6 +37,7 @@ from workers.sessions.attachments import Attachments, MediaMeans
 from workers.sessions.chronicle import Chronicle
 from workers.sessions.commands import Asks
 from workers.sessions.doorkeeper import Doorkeeper
+from workers.sessions.group_names import GroupNames
 from workers.sessions.insist import Lost, insist
 from workers.sessions.records import Change, Owned, Records, Wanted
 from workers.sessions.restriction import Restriction
@@ -92,6 +93,7 @@ class Actor:
         self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._failures = 0
         self._chronicle = Chronicle(owned, means.records, self._voice, self._lost)
+        self._names = GroupNames(owned, means.records, self._chronicle.note, self._lost)
         self._visibility = Visibility(wanted.show_online)
         self._doorkeeper = Doorkeeper(wanted.reject_calls)
         self._ending: Engine | None = None  #: the last that was stopped
@@ -108,6 +110,11 @@ class Actor:
     def engine(self) -> Engine | None:
         """The present engine."""
         return self._engine
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """What the session learns besides messages."""
+        return self._chronicle
 
     @property
     def sends(self) -> Sends:
@@ -266,6 +273,7 @@ class Actor:
     def _begin_stop(self) -> None:
         self._sends.offline()
         self._visibility.offline()
+        self._names.offline()
         engine, self._engine = self._engine, None
         if engine is not None:
             self._ending = engine
@@ -312,7 +320,8 @@ class Actor:
     async def _tell(self, facts: Sequence[Data]) -> None:
         self._doorkeeper.hear(facts, self._engine)
         if facts:
-            await self._voice.report(*facts, room=OWED)
+            more = await self._chronicle.hear(facts)
+            await self._voice.report(*facts, *more, room=OWED)
 
     async def _connection(self, fact: EngineEvent) -> None:
         match fact:
@@ -336,6 +345,7 @@ class Actor:
         await self._arrivals.tell(message)
         if message is not None and not fact.from_me:
             self._sends.hear(message.chat.id)
+            self._names.heard(fact.chat)
         if message is not None and isinstance(fact.content, File):
             self.files.arrived(self._engine, message, fact.content, fact.raw)
 
@@ -397,10 +407,12 @@ class Actor:
         if self._engine is not None and not self._lost:
             self._sends.online(self._engine)
             self._visibility.online(self._engine)
+            self._names.online(self._engine)
 
     async def _offline(self, fact: port.Offline) -> None:
         self._sends.offline()
         self._visibility.offline()
+        self._names.offline()
         if self.state in ONLINE:
             reason = Reason.CONNECTION_LOST
             await self._enter(Change(SessionState.RECONNECTING, reason, fact.detail or None))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import msgspec
+import structlog
+
 from wa_api.domain.addresses import LID, USER, Jid, parse_address
-from wa_api.domain.chats import ChatChanged, ContactChanged, HistoryProgress
+from wa_api.domain.chats import ChatChanged, ChatView, ContactChanged, HistoryProgress
+from wa_api.domain.data import Data
+from wa_api.domain.errors import Unavailable
 from wa_api.domain.identity import canonical
 from wa_api.domain.messages import Status
+from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Learned
 from wa_api.store.history import PastChat, PastMessage
 from workers.engine.port import History, Inbound, Past, Receipt
@@ -16,8 +22,11 @@ from workers.sessions.contacts import Contacts
 from workers.sessions.insist import Lost, insist
 from workers.sessions.records import Owned, Records
 from workers.sessions.stored import new_inbound
+from workers.sessions.tidings import chats_in, chats_told
 from workers.sessions.views import RECEIPTS
 from workers.sessions.voice import Voice
+
+log = structlog.get_logger()
 
 _PEOPLE = (USER, LID)
 
@@ -54,6 +63,33 @@ class Chronicle:
         )
         if chats:
             await self._voice.say(*(ChatChanged(chat=chat) for chat in chats))
+
+    async def hear(self, facts: Sequence[Data]) -> list[Data]:
+        """Keep what events tell of chats; what else is to be told because of it."""
+        noted = chats_in(facts)
+        if not noted:
+            return []
+        chats = await insist(lambda: self._records.note(self._owned, noted), self._lost)
+        return [ChatChanged(chat=chat) for chat in chats]
+
+    async def note(self, news: Sequence[Noted]) -> None:
+        """Keep what became known of chats, and tell what changed by it."""
+        if news:
+            chats = await insist(lambda: self._records.note(self._owned, news), self._lost)
+            await self._report(chats)
+
+    async def overhear(self, answer: msgspec.Struct | None) -> None:
+        """Keep what an answer to somebody else tells, if that can be done at once."""
+        noted = chats_told(answer)
+        try:
+            if noted:
+                await self._report(await self._records.note(self._owned, noted))
+        except Unavailable as error:
+            log.info("session.answer_not_kept", session=self._owned.session, error=str(error))
+
+    async def _report(self, chats: Sequence[ChatView]) -> None:
+        if chats:
+            await self._voice.report(*(ChatChanged(chat=chat) for chat in chats))
 
     async def keep(self, part: History) -> None:
         """Keep a slice of the history; the last one of a part is told."""

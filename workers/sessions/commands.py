@@ -152,6 +152,7 @@ class Asks:
 
     async def _ask(self, command: Command) -> dict[str, Any]:
         answer = await self._engine().ask(_read(command, ASKS[command.name]))
+        await self._actor.chronicle.overhear(answer)
         return {} if answer is None else msgspec.to_builtins(answer)
 
     async def _mark_read(self, command: Command) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from wa_api.domain.ids import Epoch, MessageId, SessionId, TenantId
 from wa_api.domain.leases import Lease
 from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
+from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
 from wa_api.store.contacts import Learned
 from wa_api.store.history import PastChat, PastMessage
@@ -133,6 +134,18 @@ class Records(Protocol):
 
     async def read_elsewhere(self, owned: Owned, wa_ids: Sequence[str]) -> list[ChatView]:
         """Messages were read on another device; the chats that this changed."""
+        ...
+
+    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[ChatView]:
+        """Write what became known of chats; those that changed by it."""
+        ...
+
+    async def unnamed_groups(self, owned: Owned, limit: int) -> list[str]:
+        """Groups in the list whose name is not known, the newest first."""
+        ...
+
+    async def is_unnamed(self, owned: Owned, chat: str) -> bool:
+        """Whether a chat is in the list without a name."""
         ...
 
     async def record_history(

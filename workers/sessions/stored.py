@@ -18,6 +18,7 @@ from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import Reason, SessionSettings
 from wa_api.store import (
     changes,
+    chat_facts,
     chats,
     contacts,
     events,
@@ -133,6 +134,18 @@ class StoreRecords:
     async def read_elsewhere(self, owned: Owned, wa_ids: Sequence[str]) -> list[ChatView]:
         """See Records."""
         return await chats.read_elsewhere(owned.tenant, owned.lease, wa_ids)
+
+    async def note(self, owned: Owned, news: Sequence[chat_facts.Noted]) -> list[ChatView]:
+        """See Records."""
+        return await chat_facts.note(owned.tenant, owned.lease, news)
+
+    async def unnamed_groups(self, owned: Owned, limit: int) -> list[str]:
+        """See Records."""
+        return await chat_facts.unnamed(owned.tenant, owned.session, limit)
+
+    async def is_unnamed(self, owned: Owned, chat: str) -> bool:
+        """See Records."""
+        return await chat_facts.is_unnamed(owned.tenant, owned.session, chat)
 
     async def record_history(
         self,

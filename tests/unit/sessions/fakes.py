@@ -26,6 +26,7 @@ from wa_api.domain.messages import Address, MessageView, Problem, Status, advanc
 from wa_api.domain.pacing import Pacing
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
 from wa_api.shelf import MediaOptions, open_shelf
+from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
 from wa_api.store.contacts import Learned
 from wa_api.store.history import PastChat, PastMessage
@@ -358,6 +359,8 @@ class Records:
     known: dict[str, Acquaintance] = field(default_factory=dict)
     numbers: dict[str, bool] = field(default_factory=dict)
     learned: list[Learned] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+    unnamed: set[str] = field(default_factory=set)
     pairs: dict[str, str] = field(default_factory=dict)
     left: TakenOver = field(default_factory=lambda: TakenOver([], []))
 
@@ -412,6 +415,17 @@ class Records:
 
     async def read_elsewhere(self, owned: Owned, wa_ids: Sequence[str]) -> list[ChatView]:
         return []
+
+    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[ChatView]:
+        self.check(owned)
+        self.noted += news
+        return []
+
+    async def unnamed_groups(self, owned: Owned, limit: int) -> list[str]:
+        return sorted(self.unnamed)[:limit]
+
+    async def is_unnamed(self, owned: Owned, chat: str) -> bool:
+        return chat in self.unnamed
 
     async def record_history(
         self,
