@@ -58,7 +58,9 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Somebody whom a session knows, under one identity however he was met.
 
     `name` is the phone's address book's, `push_name` what he calls himself, `business_name` what
-    WhatsApp verified.
+    WhatsApp verified. `about` and the picture are as WhatsApp told them last, at `about_at` and
+    `picture_at`; absent with a time: there was none, or it is hidden. `picture_changed`: there is
+    a new one that was not looked up yet. `picture_url` works for some days.
     """
 
     id: str
@@ -71,6 +73,9 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     about: str | None = None
     picture_id: str | None = None
     picture_url: str | None = None
+    picture_changed: bool = False
+    about_at: str | None = None
+    picture_at: str | None = None
 
 
 class MessageDeleted(Data, frozen=True, kw_only=True, omit_defaults=True):

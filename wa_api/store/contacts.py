@@ -13,12 +13,15 @@ from wa_api.domain.ids import SessionId, TenantId
 from wa_api.store.db import Row, Sql, Work, database, now_ms
 from wa_api.store.identities import merge
 from wa_api.store.terms import fold
-from wa_api.store.views import address
+from wa_api.store.views import address, time_text
 
 MAX_LIMIT = 200
 _NAMES = ("name", "push_name", "business_name")
 _FACTS = (*_NAMES, "about", "picture_id", "picture_url")
+_STAMPS = {"about": "about_at", "picture_id": "picture_at", "picture_url": "picture_at"}
 _NAME_LENGTH = 255
+#: In place of a picture's id: there is a new one, and nobody has looked at it yet.
+UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class Learned:
     """What became known of somebody; None is no news, "" takes back.
 
     `contact` is a canonical address; with a phone number's, `lid` makes both one identity.
+    `known_only`: nobody becomes a contact by it. `picture_id` may be `UNSEEN`.
     """
 
     contact: str
@@ -36,17 +40,23 @@ class Learned:
     about: str | None = None
     picture_id: str | None = None
     picture_url: str | None = None
+    known_only: bool = False
 
 
 def contact_view(row: Row) -> ContactView:
     """A `contacts` row as readers see it."""
     who = address(row["contact"], row["lid"])
+    shown = {name: row[name] or None for name in _FACTS}
+    unseen = shown["picture_id"] == UNSEEN
     return ContactView(
         id=who.id,
         session=row["session"],
         phone=who.phone,
         lid=who.lid,
-        **{name: row[name] or None for name in _FACTS},
+        **shown | ({"picture_id": None} if unseen else {}),
+        picture_changed=unseen,
+        about_at=None if row["about_at"] is None else time_text(row["about_at"]),
+        picture_at=None if row["picture_at"] is None else time_text(row["picture_at"]),
     )
 
 
@@ -131,11 +141,19 @@ def _write(
     tenant: TenantId, session: SessionId, one: Learned, lid: str | None, before: Row | None
 ) -> Work[Row | None]:
     """The row as it is now; None when nothing was news."""
+    if before is None and one.known_only:
+        return None
     told = {name: getattr(one, name) for name in _FACTS} | {"lid": lid}
     news = {name: _cut(name, value) for name, value in told.items() if value is not None}
+    stamps = {_STAMPS[name]: now_ms() for name in news if name in _STAMPS}
     if before is not None and all(before[name] == value for name, value in news.items()):
+        if stamps:
+            yield _confirm(before, stamps)
         return None
-    after = {name: before[name] if before else None for name in told} | news
+    if before is not None and before["picture_id"] != news.get("picture_id", before["picture_id"]):
+        news.setdefault("picture_url", "")  # it led to another picture
+    kept = (*told, *_STAMPS.values())
+    after = {name: before[name] if before else None for name in kept} | news | stamps
     after["folded"] = fold(" ".join(filter(None, (after[name] for name in _NAMES))))
     columns = {"tenant": tenant, "session": session, "contact": one.contact, **after}
     columns["changed_at"] = now_ms()
@@ -147,6 +165,12 @@ def _write(
         tuple(columns.values()),
     )
     return rows[0]
+
+
+def _confirm(row: Row, stamps: dict[str, int]) -> Sql:
+    """It is still so: that is only newer."""
+    sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(stamps, 2))
+    return Sql(f"UPDATE contacts SET {sets} WHERE id = $1", (row["id"], *stamps.values()))
 
 
 def _cut(name: str, value: str) -> str:

@@ -294,6 +294,8 @@ class Contact(Model):
     about = fields.TextField(null=True)
     picture_id = _ref(null=True)
     picture_url = fields.TextField(null=True)
+    about_at = _ms()
+    picture_at = _ms()  # when what is known of the picture was learnt
     changed_at = _ms(null=False)
 
     class Meta:

@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from wa_api.domain.addresses import LID, USER, Jid, parse_address
-from wa_api.domain.chats import ChatChanged, ChatView, ContactChanged, HistoryProgress
+from wa_api.domain.asking import Ask
+from wa_api.domain.chats import ChatChanged, ContactChanged, HistoryProgress
 from wa_api.domain.data import Data
 from wa_api.domain.errors import Unavailable
 from wa_api.domain.identity import canonical
@@ -22,7 +23,13 @@ from workers.sessions.contacts import Contacts
 from workers.sessions.insist import Lost, insist
 from workers.sessions.records import Owned, Records
 from workers.sessions.stored import new_inbound
-from workers.sessions.tidings import chats_in, chats_told
+from workers.sessions.tidings import (
+    chats_in,
+    chats_told,
+    people_in,
+    people_refused,
+    people_told,
+)
 from workers.sessions.views import RECEIPTS
 from workers.sessions.voice import Voice
 
@@ -65,31 +72,52 @@ class Chronicle:
             await self._voice.say(*(ChatChanged(chat=chat) for chat in chats))
 
     async def hear(self, facts: Sequence[Data]) -> list[Data]:
-        """Keep what events tell of chats; what else is to be told because of it."""
-        noted = chats_in(facts)
-        if not noted:
+        """Keep what events tell of chats and contacts; what else is to be told because of it."""
+        noted, learned = chats_in(facts), people_in(facts)
+        if not noted and not learned:
             return []
-        chats = await insist(lambda: self._records.note(self._owned, noted), self._lost)
-        return [ChatChanged(chat=chat) for chat in chats]
+        return await insist(lambda: self._kept(noted, learned), self._lost)
+
+    async def _kept(self, noted: Sequence[Noted], learned: Sequence[Learned]) -> list[Data]:
+        """Keep it, trying once; what changed by it."""
+        changes: list[Data] = []
+        if noted:
+            chats = await self._records.note(self._owned, noted)
+            changes += [ChatChanged(chat=chat) for chat in chats]
+        for one in learned:
+            change = await self._records.learn(self._owned, await self._settled(one))
+            changes += [ContactChanged(contact=change.contact)] if change else []
+        return changes
+
+    async def _settled(self, one: Learned) -> Learned:
+        """Under the phone number, where only the LID was told."""
+        if not one.contact.endswith(f"@{LID}"):
+            return one
+        phone = (await self._records.phones(self._owned, [one.contact])).get(one.contact)
+        return one if phone is None else replace(one, contact=phone, lid=one.contact)
 
     async def note(self, news: Sequence[Noted]) -> None:
         """Keep what became known of chats, and tell what changed by it."""
         if news:
-            chats = await insist(lambda: self._records.note(self._owned, news), self._lost)
-            await self._report(chats)
+            await self._report(await insist(lambda: self._kept(news, ()), self._lost))
 
-    async def overhear(self, answer: msgspec.Struct | None) -> None:
+    async def overhear(self, asked: Ask, answer: msgspec.Struct | None) -> None:
         """Keep what an answer to somebody else tells, if that can be done at once."""
-        noted = chats_told(answer)
+        await self._keep_now(chats_told(answer), people_told(asked, answer))
+
+    async def overhear_refusal(self, asked: Ask, code: str) -> None:
+        """As `overhear`: WhatsApp refused, which tells something too."""
+        await self._keep_now([], people_refused(asked, code))
+
+    async def _keep_now(self, noted: Sequence[Noted], learned: Sequence[Learned]) -> None:
         try:
-            if noted:
-                await self._report(await self._records.note(self._owned, noted))
+            await self._report(await self._kept(noted, learned))
         except Unavailable as error:
             log.info("session.answer_not_kept", session=self._owned.session, error=str(error))
 
-    async def _report(self, chats: Sequence[ChatView]) -> None:
-        if chats:
-            await self._voice.report(*(ChatChanged(chat=chat) for chat in chats))
+    async def _report(self, changes: Sequence[Data]) -> None:
+        if changes:
+            await self._voice.report(*changes)
 
     async def keep(self, part: History) -> None:
         """Keep a slice of the history; the last one of a part is told."""

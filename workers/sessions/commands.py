@@ -151,8 +151,13 @@ class Asks:
         return engine
 
     async def _ask(self, command: Command) -> dict[str, Any]:
-        answer = await self._engine().ask(_read(command, ASKS[command.name]))
-        await self._actor.chronicle.overhear(answer)
+        asked, chronicle = _read(command, ASKS[command.name]), self._actor.chronicle
+        try:
+            answer = await self._engine().ask(asked)
+        except CallFailed as error:
+            await chronicle.overhear_refusal(asked, error.code)
+            raise
+        await chronicle.overhear(asked, answer)
         return {} if answer is None else msgspec.to_builtins(answer)
 
     async def _mark_read(self, command: Command) -> dict[str, Any]:

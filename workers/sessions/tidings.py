@@ -1,4 +1,4 @@
-"""What events and answers of WhatsApp tell of chats, in the store's words. Pure."""
+"""What events and answers of WhatsApp tell of chats and contacts, in the store's words. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from wa_api.domain.addresses import LID, USER
+from wa_api.domain.asking import Ask
 from wa_api.domain.data import Data
+from wa_api.domain.directory import ContactAbout, FindPicture, Picture, PictureChanged
 from wa_api.domain.groups import CreatedGroup, Group, GroupChanged, GroupJoined, GroupList
+from wa_api.domain.messages import Address
+from wa_api.domain.refusals import PictureHidden, PictureNotFound
 from wa_api.store.chat_facts import Noted
+from wa_api.store.contacts import UNSEEN, Learned
+
+_NO_PICTURE = (PictureNotFound.code, PictureHidden.code)
 
 
 def chats_in(facts: Iterable[Data]) -> list[Noted]:
@@ -42,3 +50,50 @@ def chats_told(answer: msgspec.Struct | None) -> list[Noted]:
 def _group(group: Group, *, listed: bool = False) -> Noted:
     # The frame of a community holds no messages; its announcement group does.
     return Noted(chat=group.id, name=group.name or None, listed=listed and not group.community)
+
+
+def people_in(facts: Iterable[Data]) -> list[Learned]:
+    """What events tell of contacts that are known: who has another picture."""
+    return [
+        _learned(fact.contact, picture_id="" if fact.removed else UNSEEN, picture_url="")
+        for fact in facts
+        if isinstance(fact, PictureChanged)
+    ]
+
+
+def people_told(asked: Ask, answer: msgspec.Struct | None) -> list[Learned]:
+    """What an answer tells of contacts that are known."""
+    match asked, answer:
+        case _, ContactAbout():
+            return [
+                _learned(
+                    answer.contact,
+                    about=answer.about,
+                    picture_id=answer.picture_id or "",
+                    business_name=answer.business,
+                )
+            ]
+        case FindPicture(), Picture():
+            # The address of the small one is worth nothing as that of the picture.
+            url = None if asked.preview else answer.url
+            return _of_picture(asked, picture_id=answer.id, picture_url=url)
+        case _:
+            return []
+
+
+def people_refused(asked: Ask, code: str) -> list[Learned]:
+    """What a refusal tells of contacts that are known."""
+    if isinstance(asked, FindPicture) and code in _NO_PICTURE:
+        return _of_picture(asked, picture_id="", picture_url="")
+    return []
+
+
+def _of_picture(asked: FindPicture, **facts: str | None) -> list[Learned]:
+    if not asked.contact.endswith((f"@{USER}", f"@{LID}")):
+        return []
+    return [Learned(contact=asked.contact, known_only=True, **facts)]
+
+
+def _learned(contact: Address, **facts: str | None) -> Learned:
+    lid = contact.lid if contact.phone else None
+    return Learned(contact=contact.id, lid=lid, known_only=True, **facts)
