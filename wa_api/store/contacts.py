@@ -154,7 +154,7 @@ def _write(
         news.setdefault("picture_url", "")  # it led to another picture
     kept = (*told, *_STAMPS.values())
     after = {name: before[name] if before else None for name in kept} | news | stamps
-    after["folded"] = fold(" ".join(filter(None, (after[name] for name in _NAMES))))
+    after["folded"] = fold(" ".join(str(after[name]) for name in _NAMES if after[name]))
     columns = {"tenant": tenant, "session": session, "contact": one.contact, **after}
     columns["changed_at"] = now_ms()
     marks = ", ".join(f"${n}" for n in range(1, len(columns) + 1))

@@ -192,9 +192,10 @@ def _person(fact: Inbound) -> tuple[Jid, Jid | None, str]:
     return fact.sender, fact.sender_alt, fact.push_name
 
 
-def _learned(jid: Jid, other: Jid | None, **names: str | None) -> Learned:
+def _learned(jid: Jid, other: Jid | None, push_name: str | None = None) -> Learned:
     one, alternative = canonical(jid, other)
-    return Learned(contact=str(one), lid=str(alternative) if alternative else None, **names)
+    lid = str(alternative) if alternative else None
+    return Learned(contact=str(one), lid=lid, push_name=push_name)
 
 
 def _people(part: History, past: list[PastChat]) -> Iterable[Learned]:
