@@ -3,7 +3,7 @@
 The row is the truth, the command in the stream only the quick way to hear of it. `begin_sending`
 is committed before the engine gets the message: a message that is found in `sending` later may
 have gone out, and becomes `unknown`. What waits is ordered and paced by `Queue`; here is what
-starts its turns, and what records their outcome: each step matters only for what the next may assume.
+starts its turns; what became of them is written and told by `Outcomes`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from wa_api.domain.content import Action, target_of
 from wa_api.domain.errors import Fenced, WaError
 from wa_api.domain.events import MessageStatusChanged
 from wa_api.domain.ids import MessageId
-from wa_api.domain.messages import MessageView, Status
+from wa_api.domain.messages import Status
 from wa_api.domain.pacing import Priority, day_of
 from wa_api.store.rows import Advance, Outgoing, QueueRow, Waiting
 from workers.engine.port import (
@@ -37,7 +36,7 @@ from workers.engine.port import (
 from workers.sessions import views
 from workers.sessions.attachments import Attachments
 from workers.sessions.insist import Lost, insist
-from workers.sessions.outcomes import EXPIRED, NOBODY, RETRIED, UNCERTAIN, End, failed
+from workers.sessions.outcomes import EXPIRED, NOBODY, RETRIED, UNCERTAIN, End, Outcomes, failed
 from workers.sessions.outlook import outlook
 from workers.sessions.pace_queue import Job, Queue
 from workers.sessions.pacer import NEVER, Pacer
@@ -51,7 +50,6 @@ log = structlog.get_logger()
 WIDTH = 4  #: chats of one session that are sent to at once
 SECONDS = 90.0  #: after which a send without any answer counts as uncertain
 AGAIN = 0.2  #: pause before a send that did not go out is tried again, seconds
-EARLY = 256  #: receipts kept that came before their send was recorded
 STRANGERS = 500  #: chats that are looked up at once
 LONGEST = 3600.0  #: a timer is set for, seconds
 
@@ -75,7 +73,7 @@ class Sends:
         self._working: dict[MessageId, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._engine: Engine | None = None
-        self._early: OrderedDict[str, Advance] = OrderedDict()
+        self._outcomes = Outcomes(owned, records, voice, lost)
         self._lost, self._closing = lost, False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = NEVER
@@ -117,7 +115,7 @@ class Sends:
         jobs = [self._queue.drop(message, time.time()) for message in messages]
         for job in jobs:
             if job is not None and job.commands:
-                await self._reply(job, await self._records.find(self._owned.tenant, job.id))
+                await self._outcomes.reply(job)
 
     async def _refresh(self) -> None:
         state = await insist(lambda: self._records.queue(self._owned), self._lost)
@@ -190,15 +188,7 @@ class Sends:
 
     async def receipt(self, step: Advance) -> MessageStatusChanged | None:
         """Record a receipt; one that overtakes the record of its own send is kept for it."""
-        owned = self._owned
-        view = await insist(
-            lambda: self._records.advance(owned.tenant, owned.session, step, owned), self._lost
-        )
-        if view is None and self._working and step.wa_id is not None:
-            self._early[step.wa_id] = step
-            while len(self._early) > EARLY:
-                self._early.popitem(last=False)
-        return view
+        return await self._outcomes.receipt(step, early=bool(self._working))
 
     def lose(self) -> None:
         """The lease is gone: begin nothing more."""
@@ -299,7 +289,7 @@ class Sends:
     async def _expire(self, jobs: list[Job]) -> None:
         for job in jobs:
             try:
-                await self._conclude(job, failed(job.id, Status.EXPIRED, *EXPIRED))
+                await self._outcomes.conclude(job, failed(job.id, Status.EXPIRED, *EXPIRED))
             except Fenced:
                 self.lose()
                 return
@@ -309,12 +299,12 @@ class Sends:
         if engine is None:
             return End.AGAIN
         if await self._to_nobody(job, engine):
-            await self._conclude(job, failed(job.id, Status.FAILED, *NOBODY))
+            await self._outcomes.conclude(job, failed(job.id, Status.FAILED, *NOBODY))
             return End.STAYED
         await self._type(engine, job)
         going = await insist(lambda: records.begin_sending(owned, job.id), self._lost)
         if not isinstance(going, Outgoing):
-            await self._over(job, going)
+            await self._outcomes.over(job, going)
             return End.STAYED
         if self._files.lacks(going):
             return await self._send_prepared(job, engine, going)
@@ -324,7 +314,7 @@ class Sends:
             if step is End.COLD:
                 await self._on_restricted()
             return step
-        await self._conclude(job, step)
+        await self._outcomes.conclude(job, step)
         if step.status is Status.FAILED:
             return End.STAYED
         await self._spend(job)
@@ -352,14 +342,6 @@ class Sends:
             day = day_of(time.time())
             await insist(lambda: self._records.spend(self._owned, day, job.first), self._lost)
 
-    async def _over(self, job: Job, end: MessageStatusChanged | None) -> None:
-        """It was not to be sent any more: its time had passed now, or (None) it ended before."""
-        if end is not None:
-            await self._tell(job, end)
-        else:
-            tenant = self._owned.tenant
-            await self._reply(job, await insist(lambda: self._records.find(tenant, job.id)))
-
     async def _send_prepared(self, job: Job, engine: Engine, message: Outgoing) -> End:
         """Bring its file to WhatsApp, or look its link up, first: until then nothing can have
         gone out.
@@ -368,7 +350,7 @@ class Sends:
         ready = await self._files.make_ready(engine, message)
         if isinstance(ready, bool):
             return await self._send(job) if ready else End.AGAIN
-        await self._conclude(job, ready)
+        await self._outcomes.conclude(job, ready)
         return End.STAYED
 
     async def _hand_over(self, engine: Engine, message: Outgoing) -> Advance | End:
@@ -408,46 +390,6 @@ class Sends:
         if ref is None:
             return None
         return await insist(lambda: self._records.target(self._owned, ref), self._lost)
-
-    async def _conclude(self, job: Job, step: Advance) -> None:
-        await self._tell(job, await self._record(step))
-        if step.target is not None:
-            await self._tell_effect(job.id)
-        early = self._early.pop(step.wa_id, None) if step.wa_id else None
-        if early is not None and (later := await self.receipt(early)) is not None:
-            await self._voice.testify(later)
-
-    async def _tell_effect(self, message: MessageId) -> None:
-        """Say what a message that was sent did to another one."""
-        effect = await insist(lambda: self._records.effect(self._owned, message), self._lost)
-        if effect is not None:
-            await self._voice.report(effect)
-
-    async def _tell(self, job: Job, news: MessageStatusChanged | None) -> None:
-        if news is not None:
-            await self._voice.testify(news)
-        await self._reply(job, news)
-
-    async def _record(self, step: Advance) -> MessageStatusChanged | None:
-        """Write an outcome; one that WhatsApp told us is true even when we own nothing more."""
-        tenant, session, owned = self._owned.tenant, self._owned.session, self._owned
-        try:
-            return await insist(
-                lambda: self._records.advance(tenant, session, step, owned), self._lost
-            )
-        except Fenced:
-            if step.status is not Status.SENT:
-                raise
-            return await insist(lambda: self._records.advance(tenant, session, step, None))
-
-    async def _reply(self, job: Job, view: MessageView | MessageStatusChanged | None) -> None:
-        facts: dict[str, Any] = {"id": job.id}
-        if view is not None:
-            facts |= {"status": view.status, "wa_id": view.wa_id}
-            if view.error is not None:
-                facts["error"] = {"code": view.error.code, "detail": view.error.detail}
-        for command in job.commands:
-            await self._voice.answer(command, facts)
 
 
 def _priority(given: str | None) -> Priority | None:
