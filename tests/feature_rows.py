@@ -85,6 +85,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Status post", BOTH),
         Row("Album", BOTH),
         Row("Disappearing messages", BOTH),
+        Row("Disappearing messages: setting of a chat", BOTH),
         Row("Pin message", BOTH),
         Row("Star message", SENT, APP_STATE),
         Row("Typing, recording", BOTH),

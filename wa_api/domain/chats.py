@@ -35,7 +35,8 @@ class ChatView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `unread` counts received messages since the chat was read here or on the phone;
     `marked_unread` is set by hand. `archived`, `pinned` and `muted_until` are this gateway's own:
-    the phone does not learn of them. `last_message` is a message as in `/messages`, absent in an
+    the phone does not learn of them. Messages disappear `disappears_after` seconds after they were
+    read, absent where they stay. `last_message` is a message as in `/messages`, absent in an
     empty chat; `time` its arrival, by which the list is sorted.
     """
 
@@ -50,6 +51,7 @@ class ChatView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived: bool = False
     pinned: bool = False
     muted_until: str | None = None
+    disappears_after: int = 0
     time: str
     last_message: dict[str, Any] | None = None
 
@@ -96,6 +98,19 @@ class ChatChanged(Data, frozen=True, kw_only=True, omit_defaults=True):
     chat: ChatView
 
 
+class ChatDisappearingChanged(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Messages of a chat disappear so many seconds after they were read from now on; absent: they
+    stay. `by` is who chose that, absent for this account.
+
+    What is sent into the chat follows it, where a message says nothing itself.
+    """
+
+    type: ClassVar[str] = "chat.disappearing_changed"
+    chat: Address
+    by: Address | None = None
+    disappears_after: int = 0
+
+
 class ChatDeleted(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A chat was deleted in this gateway, with all messages that it held."""
 
@@ -129,6 +144,7 @@ class HistoryProgress(Data, frozen=True, kw_only=True, omit_defaults=True):
 EVENTS: tuple[type[Data], ...] = (
     MessageDeleted,
     ChatChanged,
+    ChatDisappearingChanged,
     ChatDeleted,
     ContactChanged,
     HistoryProgress,

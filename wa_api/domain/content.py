@@ -324,7 +324,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     WhatsApp's id), `sender` who wrote that one (a canonical address) and `quoted` its content as
     JSON with `type`. `album` is the album that this one belongs to (named in the same way). `mentions` are addresses. `forwarding_score` counts how often the message
     was forwarded, `forward_of` is the stored message that is being forwarded. A message
-    disappears `disappears_after` seconds after it was read.
+    disappears `disappears_after` seconds after it was read, by the setting of the chat that was
+    made at `disappears_set_at` (Unix seconds, where it is told).
     """
 
     message_id: str | None = None
@@ -336,6 +337,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     forwarding_score: int = 0
     forward_of: str | None = None
     disappears_after: int = 0
+    disappears_set_at: int = 0
 
 
 #: A message with nothing around it.

@@ -171,6 +171,7 @@ class GroupChange(Body):
     announce: bool | None = None
     locked: bool | None = None
     approval: bool | None = None
+    disappearing: Literal[0, 86_400, 604_800, 7_776_000] | None = None
 
 
 class DecideBody(Body):

@@ -1,4 +1,4 @@
-"""What WhatsApp tells of a chat besides its messages: its name, for now of groups."""
+"""What WhatsApp tells of a chat besides its messages: a group's name, how long messages last."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wa_api.store.db import Sql, Work, database, now_ms
 from wa_api.store.fence import hold
 from wa_api.store.rows import Owned
 from wa_api.store.terms import fold
+from wa_api.store.views import to_ms
 
 _NAME_LENGTH = 255
 
@@ -21,50 +22,91 @@ _NAME_LENGTH = 255
 class Noted:
     """What became known of a chat, by its canonical address; None is no news.
 
-    `listed`: from now on the chat is in the list, even if it holds no message.
+    `listed`: from now on the chat is in the list, even if it holds no message. Messages
+    disappear `disappears_after` seconds after they were read (0: never), as was set at
+    `disappears_set_at` (Unix seconds): an older setting than the known one is no news.
     """
 
     chat: str
     name: str | None = None
     listed: bool = False
+    disappears_after: int | None = None
+    disappears_set_at: float | None = None
 
 
-async def note(tenant: TenantId, lease: Lease, news: Sequence[Noted]) -> list[ChatView]:
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A chat after news: whether it is listed or named anew, and whether messages last otherwise."""
+
+    chat: ChatView
+    named: bool
+    timed: bool
+
+
+async def note(tenant: TenantId, lease: Lease, news: Sequence[Noted]) -> list[Changed]:
     """Record what became known of chats; those that changed by it. Raises Fenced.
 
     A chat that is not listed stays so, unless the news say otherwise.
     """
-    chats = await database().run(lambda: _note(tenant, lease, list(news)))
-    return [await get(tenant, lease.session, chat) for chat in chats]
+    found = await database().run(lambda: _note(tenant, lease, list(news)))
+    return [
+        Changed(await get(tenant, lease.session, chat), named, timed)
+        for chat, (named, timed) in found.items()
+    ]
 
 
-def _note(tenant: TenantId, lease: Lease, news: list[Noted]) -> Work[list[str]]:
+def _note(tenant: TenantId, lease: Lease, news: list[Noted]) -> Work[dict[str, tuple[bool, bool]]]:
     yield from hold(Owned(tenant, lease, None))
-    changed: dict[str, None] = {}
+    changed: dict[str, tuple[bool, bool]] = {}
     for one in sorted(news, key=lambda each: each.chat):
-        rows = (yield _list(tenant, lease.session, one)) if one.listed else []
-        rows = rows or ((yield _change(tenant, lease.session, one)) if one.name else [])
-        changed |= dict.fromkeys(str(row["chat"]) for row in rows)
-    return list(changed)
+        place = (lease.session, one.chat, tenant)
+        listed = bool((yield _list(tenant, lease.session, one))) if one.listed else False
+        named = bool((yield _name(place, one.name))) if one.name and not listed else False
+        timed = listed and bool(one.disappears_after)
+        if one.disappears_after is not None and not listed:
+            timed = bool((yield _time(place, one)))
+        if listed or named or timed:
+            before = changed.get(one.chat, (False, False))
+            changed[one.chat] = (listed or named or before[0], timed or before[1])
+    return changed
 
 
 def _list(tenant: TenantId, session: SessionId, one: Noted) -> Sql:
     name = _cut(one.name)
     return Sql(
-        "INSERT INTO chats (tenant, session, chat, kind, name, folded, last_at, unread, "
-        "marked_unread, archived, pinned) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0) "
+        "INSERT INTO chats (tenant, session, chat, kind, name, folded, last_at, "
+        "disappears_after, disappears_set_at, unread, marked_unread, archived, pinned) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, 0) "
         "ON CONFLICT (session, chat) DO NOTHING RETURNING chat",
-        (tenant, session, one.chat, kind_of(one.chat), name, fold(name or "") or None, now_ms()),
+        (
+            *(tenant, session, one.chat, kind_of(one.chat)),
+            *(name, fold(name) if name else None, now_ms()),
+            *(one.disappears_after, _ms(one.disappears_set_at)),
+        ),
     )
 
 
-def _change(tenant: TenantId, session: SessionId, one: Noted) -> Sql:
-    name = _cut(one.name)
+def _name(place: tuple[str, str, str], name: str) -> Sql:
+    kept = _cut(name)
     return Sql(
         "UPDATE chats SET name = $4, folded = $5 WHERE session = $1 AND chat = $2 "
         "AND tenant = $3 AND COALESCE(name, '') <> $4 RETURNING chat",
-        (session, one.chat, tenant, name, fold(name or "")),
+        (*place, kept, fold(kept or "")),
     )
+
+
+def _time(place: tuple[str, str, str], one: Noted) -> Sql:
+    return Sql(
+        "UPDATE chats SET disappears_after = $4, "
+        "disappears_set_at = COALESCE($5, disappears_set_at) "
+        "WHERE session = $1 AND chat = $2 AND tenant = $3 AND COALESCE(disappears_after, 0) <> $4 "
+        "AND COALESCE(disappears_set_at, 0) <= COALESCE($5, disappears_set_at, 0) RETURNING chat",
+        (*place, one.disappears_after, _ms(one.disappears_set_at)),
+    )
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else to_ms(seconds)
 
 
 def _cut(name: str | None) -> str | None:

@@ -94,7 +94,7 @@ class Change:
 
 _COLUMNS = (
     "c.chat, c.session, c.chat_alt, c.kind, c.last_message, c.last_at, c.unread, c.marked_unread, "
-    "c.archived, c.pinned, c.muted_until, k.lid, "
+    "c.archived, c.pinned, c.muted_until, c.disappears_after, k.lid, "
     "COALESCE(c.name, k.name, k.business_name, k.push_name) AS name"
 )
 _FROM = (
@@ -190,6 +190,7 @@ def _view(row: Row, message: Row | None) -> ChatView:
         archived=bool(row["archived"]),
         pinned=bool(row["pinned"]),
         muted_until=None if row["muted_until"] is None else time_text(row["muted_until"]),
+        disappears_after=row["disappears_after"] or 0,
         time=time_text(row["last_at"]),
         last_message=None if message is None else message_json(view(message)),
     )

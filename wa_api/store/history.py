@@ -38,6 +38,8 @@ class PastChat:
     archived: bool = False
     pinned: bool = False
     muted_until: float | None = None
+    disappears_after: int = 0
+    disappears_set_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ _COLUMNS = {
     "archived": "int",
     "pinned": "int",
     "muted_until": "bigint",
+    "disappears_after": "int",
+    "disappears_set_at": "bigint",
 }
 
 
@@ -140,6 +144,8 @@ def _keep(owned: Owned[None], past: Sequence[PastChat]) -> Sql | Each:
             int(one.archived),
             int(one.pinned),
             None if one.muted_until is None else to_ms(one.muted_until),
+            one.disappears_after or None,
+            None if one.disappears_set_at is None else to_ms(one.disappears_set_at),
         )
         for one in sorted({one.chat: one for one in past}.values(), key=lambda one: one.chat)
     ]
@@ -151,6 +157,8 @@ def _keep(owned: Owned[None], past: Sequence[PastChat]) -> Sql | Each:
         "chat_alt = COALESCE(chats.chat_alt, excluded.chat_alt), "
         "name = COALESCE(excluded.name, chats.name), "
         "folded = COALESCE(excluded.folded, chats.folded), "
+        "disappears_after = COALESCE(chats.disappears_after, excluded.disappears_after), "
+        "disappears_set_at = COALESCE(chats.disappears_set_at, excluded.disappears_set_at), "
         "unread = CASE WHEN excluded.unread > chats.unread "
         "THEN excluded.unread ELSE chats.unread END",
     )

@@ -42,9 +42,11 @@ def merge(session: SessionId, lid: str, phone: str) -> Work[None]:
 
 def _joined(kept: Row, other: Row, lid: str) -> Sql:
     newer = other if other["last_at"] > kept["last_at"] else kept
+    set_at = "disappears_set_at"
+    timed = other if (other[set_at] or 0) > (kept[set_at] or 0) else kept
     return Sql(
         "UPDATE chats SET chat_alt = $2, unread = $3, last_message = $4, last_at = $5, "
-        "pinned = $6, name = $7 WHERE id = $1",
+        "pinned = $6, name = $7, disappears_after = $8, disappears_set_at = $9 WHERE id = $1",
         (
             kept["id"],
             lid,
@@ -53,5 +55,7 @@ def _joined(kept: Row, other: Row, lid: str) -> Sql:
             newer["last_at"],
             max(kept["pinned"], other["pinned"]),
             kept["name"] or other["name"],
+            timed["disappears_after"],
+            timed[set_at],
         ),
     )

@@ -270,6 +270,8 @@ class Chat(Model):
     archived = fields.IntField(default=0)
     pinned = fields.IntField(default=0)
     muted_until = _ms()
+    disappears_after = fields.IntField(null=True)  # seconds
+    disappears_set_at = _ms()
 
     class Meta:
         table = "chats"

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wa_api.domain.content import Context
 from wa_api.domain.ids import MessageId, SessionId, TenantId
 from wa_api.domain.messages import FINAL, Problem, Status, advances
 from wa_api.store.db import Each, Row, Sql, Work, database
 from wa_api.store.rows import Advance, Changed
-from wa_api.store.views import ENDED, TIME_OF, changed, to_ms
+from wa_api.store.views import ENDED, TIME_OF, TIMER_COLUMNS, changed, encode_context, to_ms
 
 EXPIRED = Problem(code="expired", detail="Its deadline passed before it could be handed over.")
 
 _LOOKED_AT = (
     "id, tenant, session, chat, chat_alt, wa_id, content, context, status, ref, deadline, "
-    "on_unknown"
+    "on_unknown, " + TIMER_COLUMNS.format(table="messages")
 )
 _WRITTEN = {
     "id": "text",
@@ -26,6 +27,7 @@ _WRITTEN = {
     "error_detail": "text",
     "proto": "bytea",
     "target": "text",
+    "context": "text",
     **dict.fromkeys((*TIME_OF.values(), ENDED), "bigint"),
 }
 _DETAIL = 1000
@@ -41,6 +43,7 @@ class Moving:
     error: Problem | None = None
     proto: bytes | None = None
     target: str | None = None
+    context: Context | None = None
     times: dict[str, int] = field(default_factory=dict)
 
     def move(self, status: Status, at: int) -> None:
@@ -52,7 +55,9 @@ class Moving:
         """The columns of `_WRITTEN`; None leaves a column as it is."""
         code = self.error.code if self.error else None
         detail = self.error.detail.replace("\0", "")[:_DETAIL] if self.error else None
-        fixed = (self.was["id"], self.status, self.wa_id, code, detail, self.proto, self.target)
+        context = None if self.context is None else encode_context(self.context)
+        row = (self.was["id"], self.status, self.wa_id, code, detail)
+        fixed = (*row, self.proto, self.target, context)
         return (*fixed, *(self.times.get(column) for column in list(_WRITTEN)[len(fixed) :]))
 
 
@@ -90,6 +95,7 @@ class Progress:
         row.move(news.status, at)
         row.error = news.error
         row.proto, row.target = news.proto or row.proto, news.target or row.target
+        row.context = news.context or row.context
         if news.wa_id and row.wa_id is None:
             row.wa_id = news.wa_id
             self._by_wa_id[row.was["session"], news.wa_id] = row

@@ -130,7 +130,7 @@ class Advance:
     """News about an outbound message: its row `id`, or for receipts only its `wa_id`.
 
     With both, `wa_id` is recorded, and what went out: `proto` (waE2E.Message) and, when it
-    changes another message, WhatsApp's id of that one (`target`).
+    changes another message, WhatsApp's id of that one (`target`). `context` replaces the message's.
     """
 
     status: Status
@@ -140,6 +140,7 @@ class Advance:
     error: Problem | None = None
     proto: bytes | None = None
     target: str | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message to be handed to the engine."""
+    """A message to be handed to the engine.
+
+    `timed`: its context says when it disappears because its chat says so, and is to be recorded.
+    """
 
     id: MessageId
     tenant: TenantId
@@ -164,6 +168,7 @@ class Outgoing:
     ref: str | None = None
     deadline: float | None = None
     on_unknown: str = REPORT
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

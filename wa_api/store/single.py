@@ -17,7 +17,15 @@ from wa_api.domain.messages import FINAL, Status, advances
 from wa_api.store import chats
 from wa_api.store.db import Row, database
 from wa_api.store.rows import Advance, Changed, Outgoing, Owned
-from wa_api.store.views import ENDED, TIME_OF, changed, outgoing, to_ms
+from wa_api.store.views import (
+    ENDED,
+    TIME_OF,
+    TIMER_COLUMNS,
+    changed,
+    encode_context,
+    outgoing,
+    to_ms,
+)
 
 T = TypeVar("T")
 
@@ -35,7 +43,7 @@ _BEGIN = (
     "WHERE m.id = ANY($4::text[]) AND m.session = h.id AND m.tenant = h.tenant "
     "AND m.status IN ('accepted', 'queued') AND (m.deadline IS NULL OR m.deadline >= $5) "
     "RETURNING m.session AS of, m.id, m.tenant, m.session, m.chat, m.content, m.context, m.ref, "
-    f"m.deadline, m.on_unknown) {_ANSWER}"
+    f"m.deadline, m.on_unknown, {TIMER_COLUMNS.format(table='m')}) {_ANSWER}"
 )
 
 _NEWS = {
@@ -51,6 +59,7 @@ _NEWS = {
     "detail": "text",
     "proto": "bytea",
     "goal": "text",
+    "context": "text",
 }
 _TIMES = ", ".join(
     f"{column} = CASE u.entered WHEN '{column}' THEN u.at ELSE m.{column} END"
@@ -60,7 +69,7 @@ _ADVANCE = (
     f"{_HELD} done AS (UPDATE messages m SET status = u.status, "
     "wa_id = COALESCE(m.wa_id, u.wa_id), error_code = COALESCE(u.code, m.error_code), "
     "error_detail = COALESCE(u.detail, m.error_detail), proto = COALESCE(u.proto, m.proto), "
-    f"target = COALESCE(u.goal, m.target), {_TIMES} "
+    f"target = COALESCE(u.goal, m.target), context = COALESCE(u.context, m.context), {_TIMES} "
     f"FROM held h JOIN unnest({', '.join(f'${i}::{t}[]' for i, t in enumerate(_NEWS.values(), 4))}"
     f") AS u({', '.join(_NEWS)}) ON u.session = h.id "
     "WHERE {target} AND m.session = h.id AND m.tenant = h.tenant "
@@ -168,6 +177,7 @@ def _news(n: int, owned: Owned[Advance]) -> tuple[Any, ...]:
         error.detail.replace("\0", "")[:1000] if error else None,
         news.proto,
         news.target,
+        None if news.context is None else encode_context(news.context),
     )
 
 

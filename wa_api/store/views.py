@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from wa_api.domain.addresses import LID, USER
-from wa_api.domain.content import NO_CONTEXT, Content, Context, type_of
+from wa_api.domain.content import NO_CONTEXT, Action, Content, Context, type_of
 from wa_api.domain.events import MessageStatusChanged, rfc3339
 from wa_api.domain.ids import Epoch, MessageId, SessionId, TenantId
 from wa_api.domain.messages import Address, MessageView, Problem, Status, StatusStep
@@ -158,18 +158,35 @@ def changed(row: Row, status: Status, at: int, wa_id: str | None, error: Problem
     )
 
 
+#: Beside the columns of a message that is to be sent: how long messages of its chat last.
+TIMER_COLUMNS = ", ".join(
+    f"(SELECT c.{name} FROM chats c WHERE c.session = {{table}}.session "
+    f"AND c.chat = {{table}}.chat) AS {name}"
+    for name in ("disappears_after", "disappears_set_at")
+)
+
+
 def outgoing(row: Row) -> Outgoing:
-    """A `messages` row as what the session's owner sends."""
+    """A `messages` row, with `TIMER_COLUMNS`, as what the session's owner sends."""
+    content, context = decode_content(row["content"]), decode_context(row["context"])
+    seconds_left = row["disappears_after"] or 0
+    timed = bool(seconds_left) and not context.disappears_after and not isinstance(content, Action)
+    if timed:
+        set_at = (row["disappears_set_at"] or 0) // 1000
+        context = msgspec.structs.replace(
+            context, disappears_after=seconds_left, disappears_set_at=set_at
+        )
     return Outgoing(
         id=MessageId(row["id"]),
         tenant=TenantId(row["tenant"]),
         session=SessionId(row["session"]),
         chat=row["chat"],
-        content=decode_content(row["content"]),
-        context=decode_context(row["context"]),
+        content=content,
+        context=context,
         ref=row["ref"],
         deadline=seconds(row["deadline"]),
         on_unknown=row["on_unknown"] or REPORT,
+        timed=timed,
     )
 
 

@@ -444,7 +444,7 @@ class NeonizeEngine:
         fact = convert.inbound_of(event)
         if fact is not None and isinstance(fact.content, Vote):
             fact = replace(fact, content=await self._decrypted(fact.content, event))
-        await self._emit(fact)
+        await self._emit(fact or convert.timer_of(event))
 
     async def _decrypted(self, vote: Vote, event: Any) -> Vote:
         """The vote with what it chooses, unless the poll's key is not known."""

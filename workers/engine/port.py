@@ -108,6 +108,8 @@ class Past:
     archived: bool = False
     pinned: bool = False
     muted_until: float | None = None
+    disappears_after: int = 0
+    disappears_set_at: float | None = None
     messages: tuple[Inbound, ...] = ()
     statuses: tuple[str, ...] = ()
 
@@ -127,6 +129,19 @@ class History:
     chats: tuple[Past, ...] = ()
     names: tuple[tuple[Jid, str], ...] = ()
     pairs: tuple[tuple[Jid, Jid], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSet:
+    """Somebody lets the messages of a direct chat disappear `seconds` after they were read (0: no
+    longer). `from_me`: this account did, on another device.
+    """
+
+    chat: Jid
+    chat_alt: Jid | None
+    from_me: bool
+    seconds: int
+    timestamp: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +189,7 @@ EngineEvent = (
     | Ended
     | Inbound
     | History
+    | TimerSet
     | Receipt
     | Typing
     | Presence

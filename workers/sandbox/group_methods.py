@@ -122,4 +122,7 @@ def _changes(given: p.GroupChange, topic_id: str) -> list[Node]:
     if given.approval is not None:
         state = Node("group_join", {"state": "on" if given.approval else "off"})
         wanted.append(Node("membership_approval_mode", content=[state]))
+    if given.disappearing is not None:
+        timer = {"expiration": given.disappearing}
+        wanted.append(Node("ephemeral", timer) if given.disappearing else Node("not_ephemeral"))
     return wanted

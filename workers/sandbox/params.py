@@ -191,6 +191,7 @@ class GroupChange(OneGroup):
     announce: bool | None = None
     locked: bool | None = None
     approval: bool | None = None
+    disappearing: Literal[0, 86_400, 604_800, 7_776_000] | None = None
 
 
 class JoinGroup(OnePhone):

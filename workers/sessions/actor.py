@@ -308,6 +308,8 @@ class Actor:
                 await self._inbound(fact)
             case port.History():
                 await self._chronicle.keep(fact)
+            case port.TimerSet():
+                await self._chronicle.timer_set(fact)
             case port.Receipt():
                 await self._receipt(fact)
             case port.Typing() | port.Presence():
@@ -343,6 +345,8 @@ class Actor:
         fact = await self._chronicle.meet(fact, GRACE)
         message = await insist(lambda: records.record_inbound(owned, fact), self._lost, GRACE)
         await self._arrivals.tell(message)
+        if fact.context.disappears_set_at:
+            await self._chronicle.timed(fact)
         if message is not None and not fact.from_me:
             self._sends.hear(message.chat.id)
             self._names.heard(fact.chat)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import msgspec
 import structlog
@@ -13,22 +16,25 @@ from wa_api.domain.asking import Ask
 from wa_api.domain.chats import ChatChanged, ContactChanged, HistoryProgress
 from wa_api.domain.data import Data
 from wa_api.domain.errors import Unavailable
-from wa_api.domain.identity import canonical
-from wa_api.domain.messages import Status
+from wa_api.domain.identity import address, canonical
+from wa_api.domain.messages import Address, Status
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Learned
 from wa_api.store.history import PastChat, PastMessage
-from workers.engine.port import History, Inbound, Past, Receipt
+from workers.engine.port import History, Inbound, Past, Receipt, TimerSet
+from workers.sessions import views
 from workers.sessions.contacts import Contacts
 from workers.sessions.insist import Lost, insist
 from workers.sessions.records import Owned, Records
 from workers.sessions.stored import new_inbound
 from workers.sessions.tidings import (
+    authors,
     chats_in,
     chats_told,
     people_in,
     people_refused,
     people_told,
+    timer,
 )
 from workers.sessions.views import RECEIPTS
 from workers.sessions.voice import Voice
@@ -36,6 +42,7 @@ from workers.sessions.voice import Voice
 log = structlog.get_logger()
 
 _PEOPLE = (USER, LID)
+_MOST_TIMERS = 1000
 
 
 class Chronicle:
@@ -47,6 +54,7 @@ class Chronicle:
         self._owned, self._records, self._voice, self._lost = owned, records, voice, lost
         self._chats: set[str] = set()
         self._messages = self._met = 0
+        self._timers: OrderedDict[Jid, float] = OrderedDict()  # newest settings in messages
 
     async def meet(self, fact: Inbound, grace: float) -> Inbound:
         """Learn who wrote; the message with both identities of its people where they are known."""
@@ -76,14 +84,40 @@ class Chronicle:
         noted, learned = chats_in(facts), people_in(facts)
         if not noted and not learned:
             return []
-        return await insist(lambda: self._kept(noted, learned), self._lost)
+        by = authors(facts)
+        return await insist(lambda: self._kept(noted, learned, by), self._lost)
 
-    async def _kept(self, noted: Sequence[Noted], learned: Sequence[Learned]) -> list[Data]:
-        """Keep it, trying once; what changed by it."""
+    async def timer_set(self, fact: TimerSet) -> None:
+        """Keep how long the messages of a chat last from now on, and tell it."""
+        phones = await self._phones_of({fact.chat})
+        chat, other = canonical(fact.chat, fact.chat_alt or phones.get(fact.chat))
+        # A time to come would outdate all that is set later.
+        noted = [timer(str(chat), fact.seconds, min(fact.timestamp, time.time()))]
+        by = {} if fact.from_me else {str(chat): address(chat, other)}
+        await self._report(await insist(lambda: self._kept(noted, (), by), self._lost))
+
+    async def timed(self, fact: Inbound) -> None:
+        """A message of a direct chat may tell a setting that was not heard of."""
+        set_at = min(float(fact.context.disappears_set_at), time.time())
+        if fact.chat.is_shared or set_at <= self._timers.get(fact.chat, 0.0):
+            return
+        self._timers[fact.chat] = set_at
+        if len(self._timers) > _MOST_TIMERS:
+            self._timers.popitem(last=False)
+        seconds, me = fact.context.disappears_after, fact.from_me
+        await self.timer_set(TimerSet(fact.chat, fact.chat_alt, me, seconds, set_at))
+
+    async def _kept(
+        self,
+        noted: Sequence[Noted],
+        learned: Sequence[Learned],
+        by: Mapping[str, Address] = MappingProxyType({}),
+    ) -> list[Data]:
+        """Keep it, trying once; what changed by it. `by`: who changed a chat."""
         changes: list[Data] = []
         if noted:
-            chats = await self._records.note(self._owned, noted)
-            changes += [ChatChanged(chat=chat) for chat in chats]
+            for chat in await self._records.note(self._owned, noted):
+                changes += views.chat_news(chat, by.get(chat.chat.id))
         for one in learned:
             change = await self._records.learn(self._owned, await self._settled(one))
             changes += [ContactChanged(contact=change.contact)] if change else []
@@ -91,10 +125,18 @@ class Chronicle:
 
     async def _settled(self, one: Learned) -> Learned:
         """Under the phone number, where only the LID was told."""
-        if not one.contact.endswith(f"@{LID}"):
-            return one
-        phone = (await self._records.phones(self._owned, [one.contact])).get(one.contact)
+        phone = await self._phone_of(one.contact)
         return one if phone is None else replace(one, contact=phone, lid=one.contact)
+
+    async def _placed(self, one: Noted) -> Noted:
+        """The same of a chat."""
+        phone = await self._phone_of(one.chat)
+        return one if phone is None else replace(one, chat=phone)
+
+    async def _phone_of(self, text: str) -> str | None:
+        if not text.endswith(f"@{LID}"):
+            return None
+        return (await self._records.phones(self._owned, [text])).get(text)
 
     async def note(self, news: Sequence[Noted]) -> None:
         """Keep what became known of chats, and tell what changed by it."""
@@ -103,7 +145,8 @@ class Chronicle:
 
     async def overhear(self, asked: Ask, answer: msgspec.Struct | None) -> None:
         """Keep what an answer to somebody else tells, if that can be done at once."""
-        await self._keep_now(chats_told(answer), people_told(asked, answer))
+        told = [await self._placed(one) for one in chats_told(asked, answer, time.time())]
+        await self._keep_now(told, people_told(asked, answer))
 
     async def overhear_refusal(self, asked: Ask, code: str) -> None:
         """As `overhear`: WhatsApp refused, which tells something too."""
@@ -218,6 +261,8 @@ def _past(past: Past) -> PastChat:
         archived=past.archived,
         pinned=past.pinned,
         muted_until=past.muted_until,
+        disappears_after=past.disappears_after,
+        disappears_set_at=past.disappears_set_at,
     )
 
 

@@ -101,7 +101,8 @@ class GroupNames:
         if not await insist(lambda: self._records.is_unnamed(self._owned, group), self._lost):
             return True
         try:
-            await self._note(chats_told(await engine.ask(GetGroup(group=group))))
+            asked = GetGroup(group=group)
+            await self._note(chats_told(asked, await engine.ask(asked), time.time()))
         except EngineNotReady:
             return False
         except CallFailed as error:

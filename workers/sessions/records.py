@@ -17,6 +17,7 @@ from wa_api.domain.ids import Epoch, MessageId, SessionId, TenantId
 from wa_api.domain.leases import Lease
 from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
+from wa_api.store.chat_facts import Changed as Noticed
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
 from wa_api.store.contacts import Learned
@@ -136,7 +137,7 @@ class Records(Protocol):
         """Messages were read on another device; the chats that this changed."""
         ...
 
-    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[ChatView]:
+    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[Noticed]:
         """Write what became known of chats; those that changed by it."""
         ...
 

@@ -371,6 +371,7 @@ class Sends:
                 wa_id=sent.wa_id,
                 proto=sent.raw or None,
                 target=target.wa_id if changes and target else None,
+                context=message.context if message.timed else None,
             )
         except EngineNotReady:
             return End.AGAIN

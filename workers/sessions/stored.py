@@ -135,7 +135,9 @@ class StoreRecords:
         """See Records."""
         return await chats.read_elsewhere(owned.tenant, owned.lease, wa_ids)
 
-    async def note(self, owned: Owned, news: Sequence[chat_facts.Noted]) -> list[ChatView]:
+    async def note(
+        self, owned: Owned, news: Sequence[chat_facts.Noted]
+    ) -> list[chat_facts.Changed]:
         """See Records."""
         return await chat_facts.note(owned.tenant, owned.lease, news)
 

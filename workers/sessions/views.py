@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from wa_api.domain.chats import ChatChanged, ChatDisappearingChanged
 from wa_api.domain.events import (
     ChatTyping,
     Data,
@@ -15,7 +16,9 @@ from wa_api.domain.events import (
     PresenceChanged,
     rfc3339,
 )
-from wa_api.domain.messages import MessageView, Status
+from wa_api.domain.messages import Address, MessageView, Status
+from wa_api.store.chat_facts import Changed
+from wa_api.store.views import address
 from workers.engine.port import Presence, Receipt, Typing
 from workers.sessions.contacts import Contacts
 
@@ -43,6 +46,19 @@ def arrived(message: MessageView) -> Data:
     if message.source == "phone":
         return MessageSynced(message=message)
     return MessageReceived(message=message)
+
+
+def chat_news(change: Changed, by: Address | None) -> list[Data]:
+    """The events of a chat of which something else became known."""
+    chat, news = change.chat, list[Data]()
+    if change.named:
+        news.append(ChatChanged(chat=chat))
+    if change.timed:
+        timed = ChatDisappearingChanged(
+            chat=address(chat.id, chat.lid), by=by, disappears_after=chat.disappears_after
+        )
+        news.append(timed)
+    return news
 
 
 def receipt(fact: Receipt, status: Status, when: float, known: Contacts) -> MessageReceipt:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from tests.contract.store.conftest import lease_on
-from tests.contract.store.test_messages import arrived
+from tests.contract.store.test_messages import arrived, new
 from wa_api.domain.chats import ChatView
+from wa_api.domain.content import NO_CONTEXT, Context
 from wa_api.domain.errors import Fenced
+from wa_api.domain.ids import MessageId
 from wa_api.domain.leases import Lease
-from wa_api.store import chat_facts, chats, contacts, fleet, messages
-from wa_api.store.chat_facts import Noted
+from wa_api.domain.messages import Status
+from wa_api.store import chat_facts, chats, contacts, fleet, messages, owner
+from wa_api.store.chat_facts import Changed, Noted
 from wa_api.store.chats import Filter
 from wa_api.store.contacts import UNSEEN, Learned
-from wa_api.store.rows import SessionRow
+from wa_api.store.rows import Advance, Outgoing, Owned, SessionRow
 
 ALICE = "5511999990001@s.whatsapp.net"
 GROUP = "120363000000000001@g.us"
@@ -32,13 +36,56 @@ async def test_a_group_is_listed_and_renamed(lease: Lease, session: SessionRow):
     tenant = session.tenant
     assert await chat_facts.note(tenant, lease, [Noted(chat=GROUP, name="Choir")]) == []
     joined = Noted(chat=GROUP, name="Choir", listed=True)
-    [made] = await chat_facts.note(tenant, lease, [joined])
+    [change] = await chat_facts.note(tenant, lease, [joined])
+    made = change.chat
     assert (made.id, made.name, made.unread, made.last_message) == (GROUP, "Choir", 0, None)
     assert await listed(session) == [made]
     assert await chat_facts.note(tenant, lease, [joined]) == []
-    [renamed] = await chat_facts.note(tenant, lease, [Noted(chat=GROUP, name="Qu\0ire")])
+    [change] = await chat_facts.note(tenant, lease, [Noted(chat=GROUP, name="Qu\0ire")])
+    renamed = change.chat
+    assert (change.named, change.timed) == (True, False)
     assert renamed.name == "Quire"
     assert await listed(session) == [renamed]
+
+
+async def test_the_newest_setting_of_disappearing_messages_holds(lease: Lease, session: SessionRow):
+    """An older one, and the same again, are no news; what waits to be sent follows it."""
+    tenant = session.tenant
+
+    async def note(seconds: int, at: float | None, *, listed: bool = False) -> list[Changed]:
+        one = Noted(chat=ALICE, disappears_after=seconds, disappears_set_at=at, listed=listed)
+        return await chat_facts.note(tenant, lease, [one])
+
+    assert await note(86_400, 100.0) == []
+    [made] = await note(86_400, 100.0, listed=True)
+    assert (made.named, made.timed, made.chat.disappears_after) == (True, True, 86_400)
+    assert await note(604_800, 99.0) == []
+    assert await note(86_400, 101.0) == []
+    [later] = await note(604_800, 102.0)
+    assert (later.named, later.timed, later.chat.disappears_after) == (False, True, 604_800)
+    timed, own = (
+        Context(disappears_after=604_800, disappears_set_at=102),
+        Context(disappears_after=86_400),
+    )
+    for given, gone in ((NO_CONTEXT, timed), (own, own)):
+        message = (await messages.accept(tenant, new(session, "hi", context=given))).view
+        [going] = await owner.begin_sending([Owned(tenant, lease, MessageId(message.id))])
+        assert isinstance(going, Outgoing)
+        assert (going.context, going.timed) == (gone, gone is timed)
+        told = Advance(
+            id=going.id,
+            status=Status.SENT,
+            time=200.0,
+            wa_id=f"3A{going.id}",
+            context=going.context if going.timed else None,
+        )
+        await owner.advance([Owned(tenant, lease, told)])
+        kept = await messages.get(tenant, going.id)
+        assert kept.context == {
+            name: value for name, value in msgspec.to_builtins(gone).items() if value
+        }
+    [off] = await note(0, None)
+    assert (off.timed, off.chat.disappears_after) == (True, 0)
 
 
 async def test_groups_without_a_name_are_found(lease: Lease, session: SessionRow):

@@ -132,7 +132,7 @@ async def _typed_later(stage: Stage, way: str) -> Json:
     else:
         soon = datetime.now(UTC) + timedelta(seconds=1)
         message = await stage.tenant.rest.post(stage.path, body | {"send_at": soon.isoformat()})
-    return await stage.until(message["id"], lambda now: now["wa_id"] is not None)
+    return await stage.until(message["id"], lambda now: "wa_id" in now)
 
 
 @pytest.mark.proves("Undecryptable messages", "received", "rest", "websocket")

@@ -26,6 +26,7 @@ from wa_api.domain.messages import Address, MessageView, Problem, Status, advanc
 from wa_api.domain.pacing import Pacing
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
 from wa_api.shelf import MediaOptions, open_shelf
+from wa_api.store.chat_facts import Changed as Noticed
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
 from wa_api.store.contacts import Learned
@@ -416,7 +417,7 @@ class Records:
     async def read_elsewhere(self, owned: Owned, wa_ids: Sequence[str]) -> list[ChatView]:
         return []
 
-    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[ChatView]:
+    async def note(self, owned: Owned, news: Sequence[Noted]) -> list[Noticed]:
         self.check(owned)
         self.noted += news
         return []

@@ -12,6 +12,7 @@ from workers.engine.convert.events import (
     inbound_of,
     presence_of,
     receipt_of,
+    timer_of,
     typing_of,
     undecryptable_of,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "presence_of",
     "receipt_of",
     "remote_of",
+    "timer_of",
     "typing_of",
     "undecryptable_of",
     "uploaded",

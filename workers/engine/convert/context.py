@@ -39,6 +39,8 @@ def info_to(context: Context, target: Target | None, quoted: Any, me: Jid | None
         info.isForwarded, info.forwardingScore = True, context.forwarding_score
     if context.disappears_after:
         info.expiration = context.disappears_after
+    if context.disappears_set_at:
+        info.ephemeralSettingTimestamp = context.disappears_set_at
     return info if info.ListFields() else None
 
 
@@ -87,4 +89,5 @@ def context_of(message: Any, quoted: Content | None = None) -> Context:
         mention_all=info.nonJIDMentions > 0,
         forwarding_score=info.forwardingScore or int(info.isForwarded),
         disappears_after=info.expiration,
+        disappears_set_at=info.ephemeralSettingTimestamp if info.expiration else 0,
     )

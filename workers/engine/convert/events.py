@@ -9,8 +9,9 @@ from wa_api.domain.content import NO_CONTEXT, Content, Context, Undecryptable
 from workers.engine.convert.context import context_of
 from workers.engine.convert.jids import jid_of
 from workers.engine.convert.messages import content_of, quoted_of
-from workers.engine.neonize import proto
-from workers.engine.port import Inbound, Presence, Receipt, Typing
+from workers.engine.convert.parts import unwrap
+from workers.engine.neonize import proto, wa
+from workers.engine.port import Inbound, Presence, Receipt, TimerSet, Typing
 
 _RECEIPT_KINDS = {
     proto.Receipt.DELIVERED: "delivered",
@@ -27,6 +28,23 @@ def inbound_of(event: Any) -> Inbound | None:
         return None
     context = context_of(event.Message, quoted_of(event.Message))
     return _inbound(event.Info, content, context, event.Message.SerializeToString())
+
+
+def timer_of(event: Any) -> TimerSet | None:
+    """A message event that sets how long messages of a direct chat last; None for any other."""
+    message = unwrap(event.Message)
+    protocol, source = message.protocolMessage, event.Info.MessageSource
+    chat = jid_of(source.Chat)
+    if protocol.type != wa.ProtocolMessage.EPHEMERAL_SETTING or chat is None or source.IsGroup:
+        return None
+    set_at = protocol.ephemeralSettingTimestamp or event.Info.Timestamp / 1000
+    return TimerSet(
+        chat=chat,
+        chat_alt=_other_side(source, jid_of(source.SenderAlt)),
+        from_me=source.IsFromMe,
+        seconds=protocol.ephemeralExpiration,
+        timestamp=float(set_at),
+    )
 
 
 def undecryptable_of(event: Any) -> Inbound | None:

@@ -80,6 +80,8 @@ def _pasts(conversations: Any, me: Jid) -> Iterator[Past]:
             archived=chat.archived,
             pinned=chat.pinned > 0,
             muted_until=float(min(chat.muteEndTime, _MUTED_FOR_EVER)) or None,
+            disappears_after=chat.ephemeralExpiration,
+            disappears_set_at=float(chat.ephemeralSettingTimestamp) or None,
         )
         messages = list(_messages(chat, bare, me))
         for some in _slices(messages) if messages else ((),):
