@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.migrated import put_migrated
 from wa_api.demo.client import Feed, Json, Rest, feed, new_tenant, sign_in
 from wa_api.demo.process import Served, served
 
@@ -95,6 +96,8 @@ class Gateway:
         """Start it and wait until it is ready; everything is gone when the block ends."""
         async with AsyncExitStack() as stack:
             chosen = {**SMALL, **settings}
+            if "WA_DATABASE_URL" not in chosen:
+                put_migrated(Path(chosen.get("WA_DATA_DIR", directory / "data")))
             running = await stack.enter_async_context(served(directory, chosen))
             yield Gateway(running, stack)
 
