@@ -86,7 +86,7 @@ class Process:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
-    async def end(self, number: int = signal.SIGTERM, limit: float = 15.0) -> None:
+    async def end(self, number: int = signal.SIGTERM, limit: float = 60.0) -> None:
         """Send a signal and wait; killed when that takes too long."""
         if self.process is None:
             return

@@ -32,7 +32,7 @@ SMALL = {
 }
 
 
-async def eventually(true: Callable[[], bool], limit: float = 10.0, why: str = "") -> None:
+async def eventually(true: Callable[[], bool], limit: float = 60.0, why: str = "") -> None:
     """Poll with a limit."""
     try:
         async with asyncio.timeout(limit):

@@ -35,7 +35,7 @@ def s3_server() -> Iterator[str]:
 
 
 def _until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, "the S3 server ended"
         with suppress(httpx.HTTPError):

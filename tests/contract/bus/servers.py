@@ -34,7 +34,7 @@ async def ask(url: str, *parts: str | int) -> Any:
     return reply
 
 
-async def eventually(check: Callable[[], Any], limit: float = 10.0) -> Any:
+async def eventually(check: Callable[[], Any], limit: float = 60.0) -> Any:
     """Poll until `check` (a function or coroutine function) gives something true."""
     async with asyncio.timeout(limit):
         while True:

@@ -191,7 +191,7 @@ async def test_processes_that_race_never_share_a_session(url, prefix):
         for _ in range(3)
     ]
     for racer in racers:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await racer.stdout.readline()) != b"ready\n":
                 pass
     answers = await asyncio.gather(*(racer.communicate(b"go\n") for racer in racers))

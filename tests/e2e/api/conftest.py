@@ -102,7 +102,7 @@ def start_http(env: dict[str, str]) -> Process:
 
 def until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until a process takes requests."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, "the HTTP process ended"
         with suppress(httpx.HTTPError):
@@ -131,7 +131,7 @@ def redis_url() -> Iterator[str]:
         [find_server(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory],
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)

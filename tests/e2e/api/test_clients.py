@@ -53,7 +53,7 @@ class Picows(WSListener):
 
     async def next(self, wanted: str) -> dict[str, object]:
         """The next frame of a type."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (frame := await self.frames.get())["type"] != wanted:
                 pass
         return frame
@@ -78,7 +78,7 @@ async def test_picows_and_websockets_see_the_same(
     transport.send(WSMsgType.TEXT, b'{"type":"subscribe","types":[],"ref":"none"}')
     assert (await picows.next("reply"))["ref"] == "none"
     transport.send_close(1000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await picows.gone.wait()
 
 

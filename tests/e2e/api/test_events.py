@@ -132,7 +132,7 @@ async def test_a_message_has_its_trail_of_events(client: httpx.AsyncClient, owne
 async def _read(response: httpx.Response, count: int) -> list[dict[str, str]]:
     events: list[dict[str, str]] = []
     fields: dict[str, str] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for line in response.aiter_lines():
             if not line and fields:
                 events.append(fields)

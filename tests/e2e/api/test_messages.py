@@ -24,7 +24,7 @@ _BODY = {
 
 
 async def _until_status(client: httpx.AsyncClient, path: str, status: str) -> dict[str, object]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             message: dict[str, object] = (await client.get(path)).json()
             if message["status"] == status:

@@ -86,7 +86,7 @@ async def test_a_batch_answers_for_each_item(client: httpx.AsyncClient, owner: O
     assert [one.id for one in waiting] == [items[0]["id"], items[2]["id"]]
     accepted = await events(client, "message.accepted")
     assert [one["message"]["text"]["body"] for one in accepted] == ["1", "3"]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while [one.name for one in owner.asked] != ["queue.refresh"]:
             await asyncio.sleep(0.02)
 

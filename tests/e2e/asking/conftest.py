@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.support.gateway import Gateway, Linked, Tenant
 from wa_api.demo.client import Feed, Json, Refused
 
-LIMIT = 20.0
+LIMIT = 60
 
 
 def address(phone: Json) -> Json:

@@ -63,7 +63,7 @@ async def test_the_block_list(world: World) -> None:
 async def test_a_watched_contact_comes_and_goes(world: World) -> None:
     """After a subscription its presence is told, with both addresses."""
     await world.call("POST", f"/contacts/{world.bruno['number']}/subscribe")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.phone(world.bruno, "presence", {"available": True})
         seen = await world.told("contact.presence_changed", lambda data: bool(data["online"]))
     assert seen["contact"]["lid"] == world.bruno["lid"]

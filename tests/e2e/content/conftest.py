@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.support.gateway import Gateway, Linked, Tenant
 from wa_api.demo.client import Feed, Json
 
-LIMIT = 20
+LIMIT = 60
 
 
 @dataclass

@@ -60,7 +60,7 @@ class Sandbox:
         self._writer.close()
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.process.wait()
 
     async def _read(self) -> None:

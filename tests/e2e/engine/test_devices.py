@@ -74,7 +74,7 @@ async def test_idle_database_connections_are_closed_and_come_back(
     async with Engines(sandbox, tmp_path, stores=database, idle=1) as engines:
         phone, other = await engines.link(session), await sandbox.phone()
         watcher = await asyncpg.connect(database)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await watcher.fetchval(idle) > 2:  # this one, and that which prepares stores
                 await asyncio.sleep(0.1)
         await watcher.close()

@@ -47,7 +47,7 @@ async def test_each_end_has_its_reason(engines, sandbox, session, how, more, rea
 
 async def _gone(engines, session):
     """Wait until the session's thread ended (it is not among the leaked ones)."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while session in (await engines.do("stats"))["sessions_with_thread"]:
             await asyncio.sleep(0.05)
 

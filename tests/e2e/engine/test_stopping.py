@@ -56,7 +56,7 @@ async def test_stop_while_the_dial_hangs(sandbox, tmp_path, session):
     proxy = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     async with Engines(sandbox, tmp_path, proxy_url=proxy, stop={"settle": 0.5}) as engines:
         await engines.do("start", session)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not held:
                 await asyncio.sleep(0.01)
         assert (await engines.ask("stop", session))["took"] < 3

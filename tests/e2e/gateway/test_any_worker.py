@@ -17,7 +17,7 @@ from wa_api.demo.client import Feed, Seen
 
 pytestmark = pytest.mark.e2e
 
-LIMIT = 20
+LIMIT = 60
 
 
 @pytest.fixture

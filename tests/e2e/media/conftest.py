@@ -18,7 +18,7 @@ import pytest_asyncio
 from tests.support.gateway import Gateway, Linked, Tenant
 from wa_api.demo.client import Feed
 
-LIMIT = 30.0
+LIMIT = 60
 Json = dict[str, Any]
 
 

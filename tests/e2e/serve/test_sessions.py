@@ -170,7 +170,7 @@ async def test_a_linked_session_connects_again_after_a_restart(
     async with Gateway.start(place, **servers) as gateway:
         rest = Rest(gateway.url, credential)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await rest.get(f"/sessions/{linked.session}"))["state"] != "connected":
                     await asyncio.sleep(0.1)
             again = Tenant(tenant.id, rest, gateway.url)

@@ -43,7 +43,7 @@ def redis_url() -> Iterator[str]:
         [find_server(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory],
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)

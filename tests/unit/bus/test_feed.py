@@ -74,7 +74,7 @@ async def _live_through(steps: list[str], failures: list[bool]) -> None:
         else:
             _happen(step, stream, log, late)
     stream.catch_up()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while stream._filling:
             await asyncio.sleep(0)
     await tasks.close()

@@ -81,7 +81,7 @@ def owned(epoch: int = 1) -> Owned:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Let the loop run until the condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

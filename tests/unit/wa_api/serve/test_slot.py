@@ -31,7 +31,7 @@ def spec(argv: tuple[str, ...] = _SLEEP, role: str = "sessions") -> Spec:
     return Spec(name="test", role=role, argv=argv)
 
 
-async def until(true: Callable[[], bool], limit: float = 10.0) -> None:
+async def until(true: Callable[[], bool], limit: float = 60.0) -> None:
     """Poll with a limit."""
     async with asyncio.timeout(limit):
         while not true():
