@@ -125,6 +125,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("LID and phone lookup", API),
         Row("Labels", API, APP_STATE),
         Row("Groups: create, participants, name, description, photo, invite, settings", API),
+        Row("Groups: invitations to people who cannot be added", BOTH),
         Row("Groups: list join requests", API),
         Row("Groups: approve join requests, approval mode", API, ENGINE),
         Row("Communities", API),

@@ -127,7 +127,7 @@ class Interactive(Kind, frozen=True, kw_only=True, omit_defaults=True, tag="inte
 
 
 class GroupInvite(Kind, frozen=True, kw_only=True, omit_defaults=True, tag="group_invite"):
-    """An invitation to a group (inbound only); `expires_at` in Unix seconds."""
+    """An invitation to a group for the one who gets it; `expires_at` in Unix seconds."""
 
     group: str
     code: str

@@ -118,16 +118,26 @@ class ChangeParticipants(Ask, frozen=True, kw_only=True):
     participants: list[str]
 
 
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """What lets one person in: to be sent as `group_invite`. `expires_at` is in Unix seconds, told by
+    the engine to about two minutes.
+    """
+
+    code: str
+    expires_at: int
+
+
 class ParticipantChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one: done, unless there is an `error`.
 
-    Its code: `invite_needed` (the contact's privacy settings: send the invite link),
+    Its code: `invite_needed` (the contact's privacy settings: send the `invite` or the link),
     `left_recently` (only the invite link brings back), `already_in_group`, `not_in_group`,
     `blocked_by_contact`, `recipient_not_on_whatsapp`, `whatsapp_refused`.
     """
 
     contact: Address
     error: Problem | None = None
+    invite: Invitation | None = None
 
 
 class ParticipantChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +196,17 @@ class JoinGroup(Ask, frozen=True, kw_only=True):
 
     command: ClassVar[str] = "group.join"
     link: str
+
+
+class AcceptInvite(Ask, frozen=True, kw_only=True):
+    """Join by an invitation that `inviter` sent."""
+
+    command: ClassVar[str] = "message.accept_invite"
+    by: ClassVar[str] = "group"
+    group: str
+    inviter: str
+    code: str
+    expires_at: int = 0
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +294,7 @@ ASKS: tuple[type[Ask], ...] = (
     ResetInvite,
     FindInvited,
     JoinGroup,
+    AcceptInvite,
     ListJoinRequests,
     LinkGroup,
     ListSubGroups,

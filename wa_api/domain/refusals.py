@@ -60,6 +60,24 @@ class InviteRevoked(Conflict):
     code, status = "invite_revoked", 410
 
 
+class InviteExpired(Conflict):
+    """That invitation has expired."""
+
+    code, status = "invite_expired", 410
+
+
+class NoInvitation(Conflict):
+    """That message is no invitation to a group that arrived."""
+
+    code = "no_invitation"
+
+
+class AlreadyInGroup(Conflict):
+    """The session is a member of that group already."""
+
+    code = "already_in_group"
+
+
 class InvalidImage(InvalidBody):
     """WhatsApp does not take that as a picture."""
 
@@ -109,6 +127,8 @@ REFUSALS: dict[str, type[WaError]] = _LOST | {
         NotGroupAdmin,
         InviteInvalid,
         InviteRevoked,
+        InviteExpired,
+        AlreadyInGroup,
         InvalidImage,
         NewsletterNotFound,
         NotNewsletterAdmin,

@@ -31,7 +31,7 @@ from wa_api.domain.errors import (
     SessionNotLinked,
     WaError,
 )
-from wa_api.domain.ids import SessionId
+from wa_api.domain.ids import SessionId, TenantId
 from wa_api.domain.principals import Principal, Scope
 from wa_api.domain.refusals import InvalidImage, RateLimited, WhatsAppTimeout
 from wa_api.http.bodies import Body
@@ -62,9 +62,9 @@ class Asked:
     session: SessionId
     scope: Scope
 
-    async def ready(self) -> None:
-        """Raise unless the session is the caller's and connected."""
-        await self.services.asking.ready(self.who, self.session, self.scope)
+    async def ready(self) -> TenantId:
+        """The caller's tenant; raises unless the session is the caller's and connected."""
+        return await self.services.asking.ready(self.who, self.session, self.scope)
 
     async def avatar(self, image: bytes) -> bytes:
         """A picture as WhatsApp takes it; raises InvalidImage."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from wa_api.domain.addresses import GROUP, LID, USER
-from wa_api.domain.errors import InvalidAddress, InvalidBody
+from wa_api.domain.errors import InvalidAddress, InvalidBody, MessageNotFound
 from wa_api.domain.groups import (
     MAX_NAME,
     MAX_TOPIC,
@@ -39,18 +39,23 @@ from wa_api.domain.groups import (
     SubGroups,
     UpdateGroup,
 )
+from wa_api.domain.ids import MessageId
 from wa_api.domain.principals import Scope
 from wa_api.domain.refusals import (
+    AlreadyInGroup,
     GroupNotFound,
     InvalidImage,
+    InviteExpired,
     InviteInvalid,
     InviteRevoked,
+    NoInvitation,
     NotGroupAdmin,
     NotInGroup,
 )
 from wa_api.http.asking import Asked, PictureBody, address, both
 from wa_api.http.bodies import AddressText, Body, Query
 from wa_api.http.routes import Resource
+from wa_api.services.invitations import invitation
 
 groups = Resource("groups", "Groups and communities: members, settings, invite links.")
 
@@ -276,6 +281,21 @@ async def reset_invite(asked: Asked, group: str) -> Any:
 async def find_invited(asked: Asked, query: LinkQuery) -> Any:
     """See which group an invite link leads to, without joining."""
     return await asked.answer(FindInvited(link=query.link))
+
+
+@both(
+    groups,
+    "POST",
+    "/messages/<message:str>/accept-invite",
+    "message.accept_invite",
+    scope=_WRITE,
+    returns=Joined,
+    errors=(MessageNotFound, NoInvitation, InviteExpired, InviteInvalid, AlreadyInGroup),
+)
+async def accept_invite(asked: Asked, message: str) -> Any:
+    """Join the group to which a message that arrived invites the session."""
+    tenant = await asked.ready()
+    return await asked.answer(await invitation(tenant, asked.session, MessageId(message)))
 
 
 @both(

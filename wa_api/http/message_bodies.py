@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta
 
 from wa_api.domain.addresses import BROADCAST, NEWSLETTER, parse_address
-from wa_api.domain.content import NO_CONTEXT, Context, Forward, NewAlbum, Sendable
+from wa_api.domain.content import (
+    NO_CONTEXT,
+    Context,
+    Forward,
+    GroupInvite,
+    NewAlbum,
+    Sendable,
+)
 from wa_api.domain.pacing import Priority
 from wa_api.http.bodies import AddressText, Body
 from wa_api.http.media_parts import (
@@ -29,6 +36,7 @@ from wa_api.http.parts import (
     EditPart,
     EventPart,
     ForwardPart,
+    GroupInvitePart,
     InteractivePart,
     LocationPart,
     MessageRef,
@@ -59,6 +67,7 @@ Type = Literal[
     "poll",
     "event",
     "interactive",
+    "group_invite",
     "reaction",
     "edit",
     "revoke",
@@ -132,6 +141,7 @@ class SendBody(Body):
     poll: PollPart | None = None
     event: EventPart | None = None
     interactive: InteractivePart | None = None
+    group_invite: GroupInvitePart | None = None
     reaction: ReactionPart | None = None
     edit: EditPart | None = None
     revoke: RevokePart | None = None
@@ -157,6 +167,8 @@ class SendBody(Body):
         content = self._content()
         if isinstance(content, NewAlbum) and to.server in (BROADCAST, NEWSLETTER):
             raise wrong("to", "an album goes to a person or a group")
+        if isinstance(content, GroupInvite) and to.is_shared:
+            raise wrong("to", "an invitation goes to the one whom it lets in")
         return Outgoing(
             to=to,
             content=content,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from wa_api.domain import content as domain
+from wa_api.domain.addresses import parse_address
 from wa_api.domain.content import MAX_TEXT_BYTES, Content
 from wa_api.domain.errors import InvalidBody
 
@@ -230,6 +231,29 @@ class EventPart(Part):
             location=None if self.location is None else self.location.place(),
             join_link=self.join_link,
             cancelled=self.cancelled,
+        )
+
+
+class GroupInvitePart(Part):
+    """An invitation to a group: what adding somebody answered as `invite`. `name`: the group's."""
+
+    group: Annotated[str, Meta(min_length=1, max_length=64, description="`…@g.us`")]
+    code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/=_-]{4,128}$")]
+    name: Annotated[str, Meta(max_length=100)] = ""
+    caption: Annotated[str, Meta(max_length=1024)] = ""
+    expires_at: UnixSeconds | None = None
+
+    def content(self) -> domain.GroupInvite:
+        """See Part."""
+        group = parse_address(self.group)
+        if not group.is_group:
+            raise wrong("group_invite.group", "not a group's address")
+        return domain.GroupInvite(
+            group=str(group),
+            code=self.code,
+            name=self.name,
+            caption=self.caption,
+            expires_at=self.expires_at,
         )
 
 

@@ -241,9 +241,10 @@ _action(
     f"{_GROUP}/participants",
     "group.participants",
     "group_participants",
-    "Change who is in a group, and who is an admin.",
+    "Change who is in a group, and who is an admin; `invited` are those who must accept first.",
     shapes.GroupPeople,
-    errors=_IN_GROUP,
+    dict[str, Any],
+    _IN_GROUP,
 )
 _action(
     f"{_GROUP}/update",
@@ -268,6 +269,17 @@ _action(
     "join_group",
     "Join a group by its invite link.",
     shapes.JoinBody,
+    dict[str, Any],
+    _IN_GROUP,
+)
+
+
+_action(
+    "accept-invite",
+    "group.accept",
+    "accept_invite",
+    "Accept an invitation to a group that the phone was sent.",
+    shapes.AcceptBody,
     dict[str, Any],
     _IN_GROUP,
 )

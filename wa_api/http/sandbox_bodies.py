@@ -187,6 +187,12 @@ class JoinBody(Body):
     invite: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+class AcceptBody(Body):
+    """WhatsApp's id of an invitation in the phone's inbox."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class NewGroup(Body):
     """A group that the phone makes."""
 

@@ -12,6 +12,7 @@ from wa_api.domain.content import (
     Content,
     Context,
     Forward,
+    GroupInvite,
     NewAlbum,
     Sendable,
     Undecryptable,
@@ -26,7 +27,8 @@ from wa_api.store import changes
 from wa_api.store import messages as rows
 from wa_api.store.views import content_in
 
-_SENDABLE_NOT = (Action, Album, Undecryptable, Unsupported)
+#: An invitation is for the one who got it.
+_SENDABLE_NOT = (Action, Album, GroupInvite, Undecryptable, Unsupported)
 
 
 async def settle(

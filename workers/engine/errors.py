@@ -12,6 +12,7 @@ from wa_api.domain.errors import WaError
 from wa_api.domain.refusals import (
     GroupNotFound,
     InvalidImage,
+    InviteExpired,
     InviteInvalid,
     InviteRevoked,
     NotGroupAdmin,
@@ -70,6 +71,7 @@ _ANSWERS: dict[str, type[WaError]] = {
     "permission to get the group's invite link": NotGroupAdmin,
     "invite link is not valid": InviteInvalid,
     "invite link has been revoked": InviteRevoked,
+    "invite has expired": InviteExpired,
     "does not have a profile picture": PictureNotFound,
     "hidden their profile picture": PictureHidden,
     "not a valid image": InvalidImage,

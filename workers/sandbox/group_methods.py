@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.sandbox import group_queries
+from workers.sandbox import group_queries, protos
 from workers.sandbox import params as p
 from workers.sandbox.accounts import Account
 from workers.sandbox.errors import BadRequest, Conflict, NotFound, QueryError
@@ -28,6 +28,7 @@ class GroupMethods:
             "group.leave": (p.OneGroup, self._leave),
             "group.join": (p.JoinGroup, self._join),
             "group.decide": (p.Decide, self._decide),
+            "group.accept": (p.OneMessage, self._accept),
         }
 
     def _accounts(self, tenant: str, named: list[str]) -> list[Account]:
@@ -73,7 +74,16 @@ class GroupMethods:
         accounts = self._accounts(given.tenant, given.members)
         people = [Node("participant", {"jid": account.lid_jid}) for account in accounts]
         self._order(given, Node(given.action, content=people))
-        return {}
+        group = self._network.groups.find(self._find.address(given.tenant, given.group))
+        named = {account.id for account in accounts}
+        invited = group.invited.items() if group is not None else ()
+        return {
+            "invited": [
+                {"phone": one.invitee, "code": code, "expiration": one.expiration}
+                for code, one in invited
+                if one.invitee in named
+            ]
+        }
 
     async def _update(self, given: p.GroupChange) -> dict[str, Any]:
         self._order(given, *_changes(given, self._group_topic(given)))
@@ -97,6 +107,22 @@ class GroupMethods:
         asker = Asker(self._network, phone.account, None)
         group_queries.carry_out(asker, Node("invite", {"code": code}))
         return {"group": str(group.jid), "joined": phone.account.id in group.members}
+
+    async def _accept(self, given: p.OneMessage) -> dict[str, Any]:
+        """The phone accepts an invitation that it was sent."""
+        phone = self._find.online_phone(given)
+        letter = next((each for each in phone.inbox if each.id == given.id), None)
+        if letter is None or letter.type != "groupInviteMessage":
+            raise NotFound("there is no such invitation")
+        invite = protos.e2e.Message.FromString(letter.raw).groupInviteMessage
+        attrs = {"code": invite.inviteCode, "expiration": invite.inviteExpiration}
+        request = Node("accept", {**attrs, "admin": Jid.parse(letter.sender).bare})
+        asker = Asker(self._network, phone.account, Jid.parse(invite.groupJID))
+        try:
+            group_queries.carry_out(asker, request)
+        except QueryError as error:
+            raise Conflict(f"the network refused with {error.code}") from error
+        return {"group": invite.groupJID}
 
     async def _decide(self, given: p.Decide) -> dict[str, Any]:
         people = self._accounts(given.tenant, given.members)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from workers.sandbox import invitations
 from workers.sandbox.accounts import Account
 from workers.sandbox.errors import QueryError
 from workers.sandbox.group_news import brief, describe, notify, participant, welcome
@@ -94,8 +95,9 @@ def create(network: Network, creator: Account, subject: str, members: list[Accou
 
 def _create(asker: Asker, request: Node) -> Node:
     network, subject = asker.network, request.get("subject")
-    members, refused = _sorted_out(network, None, request)
-    group = network.groups.create(asker.account, subject[:NAME_LIMIT], members)
+    group = network.groups.create(asker.account, subject[:NAME_LIMIT], [])
+    members, refused = _sorted_out(asker, group, request)
+    group.members |= dict.fromkeys((member.id for member in members), "")
     within, approval = request.find("linked_parent"), request.find("membership_approval_mode")
     group.parent = request.find("parent") is not None
     if within is not None:
@@ -143,21 +145,20 @@ def _leave(asker: Asker, request: Node) -> Node:
 # --- members
 
 
-def _sorted_out(
-    network: Network, group: Group | None, request: Node
-) -> tuple[list[Account], list[Node]]:
+def _sorted_out(asker: Asker, group: Group, request: Node) -> tuple[list[Account], list[Node]]:
     """Those who can be added, and answers for those who cannot."""
     members, refused = [], []
     for child in request.find_all("participant"):
         jid = child.jid("jid")
-        account = network.directory.find(jid)
+        account = asker.network.directory.find(jid)
         if account is None:
             refused.append(Node("participant", {"jid": jid, "error": NOT_FOUND}))
-        elif group is not None and account.id in group.members:
-            refused.append(participant(account, error=CONFLICT))
+        elif account.id in group.members:
+            if account is not asker.account:
+                refused.append(participant(account, error=CONFLICT))
         elif account.privacy.get("groupadd", "all") != "all":
-            code = {"code": secrets.token_urlsafe(12), "expiration": int(time.time()) + 259_200}
             refused.append(participant(account, error=FORBIDDEN))
+            code = invitations.invite(group.invited, account, asker.account)
             refused[-1].content = [Node("add_request", code)]
         else:
             members.append(account)
@@ -166,8 +167,9 @@ def _sorted_out(
 
 def _add(asker: Asker, request: Node) -> Node:
     group = asker.own_group
-    members, refused = _sorted_out(asker.network, group, request)
+    members, refused = _sorted_out(asker, group, request)
     _let_in(asker, group, members)
+    asker.saved(group)
     return Node("add", content=[*map(participant, members), *refused])
 
 
@@ -282,6 +284,22 @@ def _invite(asker: Asker, request: Node) -> Node:
     return Node("group", {"jid": group.jid})
 
 
+def _accept(asker: Asker, request: Node) -> Node:
+    """Somebody accepts an invitation that an admin sent."""
+    network, account = asker.network, asker.account
+    group, code = network.groups.find(asker.target), request.get("code")
+    if group is None:
+        raise QueryError(NOT_FOUND, "item-not-found")
+    if account.id in group.members:
+        raise QueryError(CONFLICT, "conflict")
+    inviter = network.directory.find(request.jid("admin"))
+    if invitations.find(group.invited, code, account, inviter) is None:
+        raise QueryError(NOT_ACCEPTABLE, "not-acceptable")
+    del group.invited[code]
+    _let_in(asker, group, [account], "invite")
+    return Node("accept", {"jid": group.jid})
+
+
 def _own_invite(asker: Asker) -> Node:
     group = asker.group
     if not group.is_admin(asker.account):
@@ -382,6 +400,7 @@ _HANDLERS: dict[str, Callable[[Asker, Node], Node | None]] = {
     **dict.fromkeys(("ephemeral", "not_ephemeral"), _ephemeral),
     "membership_approval_mode": _approval,
     "invite": _invite,
+    "accept": _accept,
     "membership_approval_requests": _waiting,
     "membership_requests_action": _decide,
     "links": _links,

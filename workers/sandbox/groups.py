@@ -8,6 +8,7 @@ import time
 import msgspec
 
 from workers.sandbox.accounts import Account
+from workers.sandbox.invitations import Invitation
 from workers.sandbox.state import State
 from workers.sandbox.wire import jid as jids
 from workers.sandbox.wire.jid import Jid
@@ -37,6 +38,7 @@ class Group(msgspec.Struct):
     default: bool = False
     approval: bool = False
     waiting: dict[str, float] = {}
+    invited: dict[str, Invitation] = {}  # by code
 
     @property
     def jid(self) -> Jid:

@@ -200,6 +200,12 @@ class JoinGroup(OnePhone):
     invite: Name
 
 
+class OneMessage(OnePhone):
+    """A message in the phone's inbox."""
+
+    id: Name
+
+
 class Decide(OneGroup):
     """Who asked to be let in, and whether they may."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wa_api.domain.groups import (
+    AcceptInvite,
     ChangeParticipants,
     CreatedGroup,
     CreateGroup,
@@ -14,6 +15,7 @@ from wa_api.domain.groups import (
     GetInvite,
     Group,
     GroupList,
+    Invitation,
     Invite,
     Joined,
     JoinGroup,
@@ -38,7 +40,14 @@ from wa_api.domain.groups import (
 )
 from wa_api.domain.identity import address
 from wa_api.domain.messages import Address, Problem
-from wa_api.domain.refusals import GroupNotFound, InviteInvalid, NotGroupAdmin, NotInGroup
+from wa_api.domain.refusals import (
+    AlreadyInGroup,
+    GroupNotFound,
+    InviteExpired,
+    InviteInvalid,
+    NotGroupAdmin,
+    NotInGroup,
+)
 from workers.engine.calls.call import Call, Calls, known_as, remote, stamp
 from workers.engine.convert.jids import jid_of
 from workers.engine.neonize import Client, LibraryError, enum, proto
@@ -88,7 +97,18 @@ def _contact(one: Any) -> Address:
 
 
 def _changes(participants: Iterable[Any]) -> list[ParticipantChange]:
-    return [ParticipantChange(contact=_contact(one), error=_why(one.Error)) for one in participants]
+    return [
+        ParticipantChange(contact=_contact(one), error=_why(one.Error), invite=_invitation(one))
+        for one in participants
+    ]
+
+
+def _invitation(one: Any) -> Invitation | None:
+    """What WhatsApp gives for somebody who joins by invitation only."""
+    asked = one.AddRequest
+    if not asked.Code:
+        return None
+    return Invitation(code=asked.Code, expires_at=round(asked.Expiration))
 
 
 def _why(number: int) -> Problem | None:
@@ -172,6 +192,13 @@ def _join(client: Client, what: JoinGroup) -> Joined:
     return Joined(group=str(jid_of(client.do("join_group_with_link", what.link))))
 
 
+def _accept(client: Client, what: AcceptInvite) -> Joined:
+    group, inviter = remote(what.group), remote(what.inviter)
+    client.do("join_group_with_invite", group, inviter, what.code, what.expires_at)
+    client.memory.groups.forget(what.group)
+    return Joined(group=what.group)
+
+
 def _requests(client: Client, what: ListJoinRequests) -> JoinRequests:
     asked = client.do("get_group_request_participants", remote(what.group))
     found = ((known_as(client, one.Participant), one.TimeAt / 1e6) for one in asked)
@@ -213,6 +240,7 @@ def _members(client: Client, what: ListCommunityParticipants) -> People:
 _SEEN = {401: NotInGroup.code, 403: NotInGroup.code, 404: GroupNotFound.code}
 _ADMIN = {401: NotGroupAdmin.code, 403: NotGroupAdmin.code, 404: GroupNotFound.code}
 _LINK = {401: InviteInvalid.code, 404: InviteInvalid.code, 406: InviteInvalid.code}
+_INVITATION = _LINK | {409: AlreadyInGroup.code, 410: InviteExpired.code}
 
 CALLS: Calls = {
     ListGroups: Call(_list),
@@ -226,6 +254,7 @@ CALLS: Calls = {
     ResetInvite: Call(_reset_invite, _ADMIN),
     FindInvited: Call(_find_invited, _LINK),
     JoinGroup: Call(_join, _LINK),
+    AcceptInvite: Call(_accept, _INVITATION),
     ListJoinRequests: Call(_requests, _ADMIN),
     LinkGroup: Call(_link, _ADMIN),
     ListSubGroups: Call(_sub_groups, _SEEN),

@@ -118,7 +118,9 @@ def _shown(content: Content, file: Uploaded | None = None) -> Any:  # noqa: C901
             return polls.to_poll(content, os.urandom(32))
         case Interactive():
             return interactive.to_interactive(content)
-        case LiveLocation() | GroupInvite() | Undecryptable() | Unsupported():
+        case GroupInvite():
+            return places.to_invite(content)
+        case LiveLocation() | Undecryptable() | Unsupported():
             raise ValueError(f"Content of the kind {type_of(content)} cannot be sent.")
         case Reaction() | Edit() | Revoke() | Pin() | Vote():
             raise ValueError(f"Content of the kind {type_of(content)} is about another message.")

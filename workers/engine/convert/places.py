@@ -64,6 +64,18 @@ def to_event(event: Event, secret: bytes) -> Any:
     return wa.Message(eventMessage=part, messageContextInfo={"messageSecret": secret})
 
 
+def to_invite(invite: GroupInvite) -> Any:
+    """An invitation to a group."""
+    part = wa.GroupInviteMessage(
+        groupJID=invite.group,
+        inviteCode=invite.code,
+        inviteExpiration=invite.expires_at,
+        groupName=invite.name or None,
+        caption=invite.caption or None,
+    )
+    return wa.Message(groupInviteMessage=part)
+
+
 def _location_of(part: Any) -> Location:
     return Location(**_place(part))
 
