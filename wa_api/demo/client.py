@@ -112,7 +112,7 @@ class Feed:
         except TimeoutError:
             raise Missing(f"{type} of {session} did not come within {limit:.0f} s") from None
 
-    async def command(self, name: str, session: str, data: Json, limit: float = 20.0) -> Any:
+    async def command(self, name: str, session: str, data: Json, limit: float = 70.0) -> Any:
         """Send a command and return its reply's data; raises Refused or Missing."""
         ref = uuid4().hex  # also the idempotency key of a send: never the same twice
         answer = self._replies[ref] = asyncio.get_running_loop().create_future()

@@ -58,7 +58,7 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `scheduled` ones do not wait yet; both together are at most `limit`. Counts and budgets are of
     the UTC day; a budget that is absent is unbounded. Only while a worker runs the session:
     `next_at` and `waits_for` (`rate`, `chat_gap`, `daily_budget`, `first_contact_rate`,
-    `first_contact_budget`, `restricted`, `paused`, `offline`), what is left, and `message`.
+    `first_contact_budget`, `restricted`, `slowed_down`, `paused`, `offline`), what is left, and `message`.
     """
 
     waiting: int

@@ -19,7 +19,7 @@ from workers.sessions.voice import Voice
 
 EARLY = 256  #: receipts kept that came before their send was recorded
 
-EXPIRED = ("expired", "The session was not online in time.")
+EXPIRED = ("expired", "It could not be sent before its deadline.")
 NOBODY = ("recipient_not_on_whatsapp", "The recipient is not on WhatsApp.")
 UNCERTAIN = ("outcome_unknown", "WhatsApp did not confirm the message; it may have gone out.")
 
@@ -31,10 +31,15 @@ class End(Enum):
     STAYED = auto()  #: it will not go out
     AGAIN = auto()  #: it may be tried again
     COLD = auto()  #: it may be tried again when WhatsApp takes messages to new contacts
+    SLOW = auto()  #: it may be tried again when WhatsApp was left in peace for a while
 
 
 #: An engine's words for what did not go out and may later.
-RETRIED = {"not_connected": End.AGAIN, "account_restricted": End.COLD}
+RETRIED = {
+    "not_connected": End.AGAIN,
+    "account_restricted": End.COLD,
+    "rate_limited": End.SLOW,
+}
 
 
 def failed(message: MessageId, status: Status, code: str, detail: str) -> Advance:

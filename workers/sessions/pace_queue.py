@@ -155,6 +155,7 @@ class Queue:
         if not went:
             self.pacer.give_back(now, job.first)
         else:
+            self.pacer.recover()
             lane.known, lane.cold = Acquaintance(met=True), False
             lane.rests_until = now + self.pacer.gap
             self._remember_rest(lane, now)

@@ -16,6 +16,8 @@ from wa_api.domain.pacing import DAY, Pacing, day_of
 from wa_api.store.rows import QueueRow
 
 NEVER = float("inf")
+#: Seconds without a send after WhatsApp asked to slow down (429): the first time, and at most.
+SLOW, SLOWEST = 5.0, 300.0
 
 
 class Turn(NamedTuple):
@@ -66,6 +68,7 @@ class Pacer:
         self._state, self._draw = state, draw
         self._all: Rate | None = None
         self._first: Rate | None = None
+        self._peace, self._peace_until = 0.0, 0.0
         self._make_rates(now)
 
     @property
@@ -109,10 +112,24 @@ class Pacer:
         """WhatsApp refuses first contacts until then (None: no longer)."""
         self._state = replace(self._state, restricted_until=until, restrictions=times)
 
+    def slow_down(self, now: float) -> None:
+        """WhatsApp asked for it: nothing goes for a while, twice as long as the last time. What was
+        on its way together asks once.
+        """
+        if self._peace_until <= now:
+            self._peace = min(SLOWEST, 2 * self._peace or SLOW)
+            self._peace_until = now + self._peace
+
+    def recover(self) -> None:
+        """A message went out."""
+        self._peace = 0.0
+
     def turn(self, now: float, reply: bool, first: bool) -> Turn:
         """When a message may go. A first contact is never a reply: nobody asked."""
         if self.paused:
             return Turn(NEVER, "paused")
+        if now < self._peace_until <= now + SLOWEST:  # else the clock was set back
+            return Turn(self._peace_until, "slowed_down")
         until = self._state.restricted_until
         if first and until is not None and until > now:
             return Turn(until, "restricted")

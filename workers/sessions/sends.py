@@ -267,7 +267,9 @@ class Sends:
 
     def _end(self, job: Job, end: End) -> None:
         now = time.time()
-        if end in (End.AGAIN, End.COLD):
+        if end is End.SLOW:
+            self._queue.pacer.slow_down(now)
+        if end in (End.AGAIN, End.COLD, End.SLOW):
             self._queue.again(job, now, AGAIN, cold=end is End.COLD)
         else:
             self._queue.done(job, now, went=end is End.WENT)

@@ -174,6 +174,25 @@ async def test_a_scheduled_message_survives_its_owners_death(gateway: Gateway, t
         assert await inbox(tenant, bert, 2) == ["later", "held"]
 
 
+async def test_a_refusal_for_speed_holds_the_session_and_loses_nothing(tenant: Tenant):
+    """The queue says what it waits for; then all go by themselves, in order."""
+    async with tenant.feed() as feed:
+        anna, bert = await tenant.link_session(feed), await tenant.new_phone("Bert")
+        how = {"how": "restricted", "code": 429, "ms": 3000}
+        await tenant.rest.post(f"/sandbox/phones/{anna.phone}/break", how)
+        path = f"/sessions/{anna.session}"
+        sent = [
+            await tenant.rest.post(f"{path}/messages", text(bert["number"], body))
+            for body in ("one", "two")
+        ]
+        async with asyncio.timeout(LIMIT):
+            while (await tenant.rest.get(f"{path}/queue")).get("waits_for") != "slowed_down":
+                await asyncio.sleep(0.02)
+        for message in sent:
+            await status(feed, anna, message["id"], "sent")
+        assert await inbox(tenant, bert, 2) == ["one", "two"]
+
+
 @pytest.mark.proves("Account restriction state (463)", "rest", "websocket")
 async def test_a_restriction_holds_strangers_and_lets_replies_through(
     gateway: Gateway, tenant: Tenant

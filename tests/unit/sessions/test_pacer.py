@@ -40,6 +40,21 @@ def test_without_a_policy_nothing_waits() -> None:
     assert one.turn(START, False, True).at <= START
 
 
+def test_a_refusal_for_speed_holds_everything_longer_each_time() -> None:
+    """What was on its way together counts once; a message that goes out ends it."""
+    one, now = pacer(), START
+    for pause in (5, 10, 20, 40, 80, 160, 300, 300):
+        one.slow_down(now)
+        one.slow_down(now + 1)
+        assert one.turn(now, True, False) == (now + pause, "slowed_down")
+        now += pause
+        assert one.turn(now, True, False).why == ""
+    one.recover()
+    one.slow_down(now)
+    assert one.turn(now, True, False).at == now + 5
+    assert one.turn(now - 3600, True, False).why == ""  # the clock was set back
+
+
 @settings(deadline=None)
 @given(
     st.floats(1, 6000),
