@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from wa_api.domain.chats import ChatKind
 from wa_api.domain.pacing import Pacing
 
 
@@ -95,6 +96,20 @@ class MediaPolicy(
     max_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] = 16 << 20
 
 
+class Ignore(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Chats of which a session keeps and tells nothing: of some `kinds`, and single `chats` by
+    their addresses (a phone number stands for its LID too).
+    """
+
+    kinds: Annotated[list[ChatKind], msgspec.Meta(max_length=5)] = []
+    chats: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=64)]],
+        msgspec.Meta(max_length=1000),
+    ] = []
+
+
 class SessionSettings(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -102,17 +117,19 @@ class SessionSettings(
 
     `show_online`: be seen as online while connected. WhatsApp tells only such a device who is
     typing or online; in return the phone stops ringing for messages that arrive meanwhile.
-    `reject_calls`: reject every call that rings. Changes of both take effect when the session is
-    started the next time.
+    A change takes effect when it connects the next time; changes of all the others at once.
 
-    `pacing`: how fast it sends, or `off`. Absent: careful defaults, and no pace on the sandbox. A
-    change takes effect at once.
+    `reject_calls`: reject every call that rings.
 
-    `media`: which files are fetched as they arrive. Absent: as the gateway is set. A change takes
-    effect when it connects the next time.
+    `pacing`: how fast it sends, or `off`. Absent: careful defaults, and no pace on the sandbox.
+
+    `media`: which files are fetched as they arrive. Absent: as the gateway is set.
+
+    `ignore`: chats that it keeps and tells nothing of.
     """
 
     show_online: bool = True
     reject_calls: bool = False
     pacing: Pacing | Literal["off"] | None = None
     media: MediaPolicy | None = None
+    ignore: Ignore | None = None

@@ -92,6 +92,7 @@ class Sessions:
             raise InvalidBody(f"`network`: must be one of {', '.join(self._networks)}.")
         if who.sessions is not None:
             raise SessionNotFound("This key is limited to some sessions and makes none.")
+        settings = _checked(settings)
         desired = Desired.RUNNING if start else Desired.STOPPED
         row = await rows.create(
             tenant, network=network, name=name, settings=_plain(settings), desired=desired
@@ -129,6 +130,7 @@ class Sessions:
     ) -> SessionView:
         """Change what is given."""
         row = await self._row(who, session, Scope.SESSIONS_WRITE)
+        settings = _checked(settings)
         changed = await rows.update(row.tenant, session, name=name, settings=_plain(settings))
         if settings is not None and row.runs:
             await self._refresh(row)
@@ -138,8 +140,9 @@ class Sessions:
         return session_view(changed)
 
     async def _refresh(self, row: SessionRow) -> None:
-        """Its owner's pace is another one from now on, or when it looks the next time."""
+        """Its owner goes by the new settings from now on, or when it looks the next time."""
         try:
+            await self._fleet.announce(row.network, row.id)
             await self._owners.tell(row.tenant, row.id, "queue.refresh")
         except WaError as error:
             log.warning("session.refresh_failed", session=row.id, code=error.code)
@@ -250,6 +253,15 @@ class Sessions:
             return None
         qr = _qr.decode(last.envelope).data
         return qr if qr.expires_at > now() else None
+
+
+def _checked(settings: SessionSettings | None) -> SessionSettings | None:
+    """With addresses in their one form; raises InvalidAddress."""
+    if settings is None or settings.ignore is None:
+        return settings
+    chats = list(dict.fromkeys(str(parse_address(one)) for one in settings.ignore.chats))
+    ignore = msgspec.structs.replace(settings.ignore, chats=chats)
+    return msgspec.structs.replace(settings, ignore=ignore)
 
 
 def _plain(settings: SessionSettings | None) -> dict[str, Any] | None:

@@ -82,7 +82,8 @@ class Actor:
         self._means, self._lost = means, Lost()
         self._engine: Engine | None = None
         self._voice = Voice(owned, means.events, means.inbox, means.debts, self._lost)
-        self.files = Attachments(owned, means.media, self._voice, wanted.media)
+        self.settings = wanted.settings
+        self.files = Attachments(owned, means.media, self._voice, wanted.settings.media)
         self._arrivals = Arrivals(owned, means.records, self._voice, self._lost)
         self._sends = Sends(
             owned, means.records, self._voice, self.files, self._lost, self._on_restricted
@@ -92,10 +93,12 @@ class Actor:
         self._turn = asyncio.Lock()  # an event, or a change of state, at a time
         self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._failures = 0
-        self._chronicle = Chronicle(owned, means.records, self._voice, self._lost)
+        self._chronicle = Chronicle(
+            owned, means.records, self._voice, self._lost, wanted.settings.ignore
+        )
         self._names = GroupNames(owned, means.records, self._chronicle.note, self._lost)
-        self._visibility = Visibility(wanted.show_online)
-        self._doorkeeper = Doorkeeper(wanted.reject_calls)
+        self._visibility = Visibility(wanted.settings.show_online)
+        self._doorkeeper = Doorkeeper(wanted.settings.reject_calls)
         self._ending: Engine | None = None  #: the last that was stopped
         self._stopping: asyncio.Task[None] | None = None
         self.left = False  #: whether the run ended in good order
@@ -125,6 +128,17 @@ class Actor:
     def ending(self) -> bool:
         """Whether a verdict was passed."""
         return self._verdict.done()
+
+    def adopt(self, wanted: Wanted) -> None:
+        """A user may have changed settings: what can change while it runs does now."""
+        if wanted.settings == self.settings:
+            return
+        self.settings = settings = wanted.settings
+        self._chronicle.ignored.adopt(settings.ignore)
+        self._doorkeeper.rejects = settings.reject_calls
+        self._visibility.wanted = settings.show_online
+        self.files.adopt(settings.media)
+        log.info("session.settings_adopted", session=self.owned.session)
 
     def judge(self, verdict: Verdict) -> bool:
         """Pass a verdict; False when another one was first."""
@@ -313,14 +327,20 @@ class Actor:
             case port.Receipt():
                 await self._receipt(fact)
             case port.Typing() | port.Presence():
-                await self._voice.mention(views.seen(fact, self._chronicle.contacts))
+                await self._seen(fact)
             case port.News(facts=facts):
                 await self._tell(facts)
             case _:
                 await self._connection(fact)
 
+    async def _seen(self, fact: port.Typing | port.Presence) -> None:
+        if isinstance(fact, port.Typing) and self._chronicle.ignored.chat(fact.chat):
+            return
+        await self._voice.mention(views.seen(fact, self._chronicle.contacts))
+
     async def _tell(self, facts: Sequence[Data]) -> None:
         self._doorkeeper.hear(facts, self._engine)
+        facts = [fact for fact in facts if not self._chronicle.ignored.fact(fact)]
         if facts:
             more = await self._chronicle.hear(facts)
             await self._voice.report(*facts, *more, room=OWED)
@@ -342,16 +362,18 @@ class Actor:
 
     async def _inbound(self, fact: port.Inbound) -> None:
         records, owned = self._means.records, self.owned
-        fact = await self._chronicle.meet(fact, GRACE)
-        message = await insist(lambda: records.record_inbound(owned, fact), self._lost, GRACE)
+        met = await self._chronicle.meet(fact, GRACE)
+        if met is None:
+            return
+        message = await insist(lambda: records.record_inbound(owned, met), self._lost, GRACE)
         await self._arrivals.tell(message)
-        if fact.context.disappears_set_at:
-            await self._chronicle.timed(fact)
-        if message is not None and not fact.from_me:
+        if met.context.disappears_set_at:
+            await self._chronicle.timed(met)
+        if message is not None and not met.from_me:
             self._sends.hear(message.chat.id)
-            self._names.heard(fact.chat)
-        if message is not None and isinstance(fact.content, File):
-            self.files.arrived(self._engine, message, fact.content, fact.raw)
+            self._names.heard(met.chat)
+        if message is not None and isinstance(met.content, File):
+            self.files.arrived(self._engine, message, met.content, met.raw)
 
     async def _receipt(self, fact: port.Receipt) -> None:
         status = views.RECEIPTS.get(fact.kind)
@@ -366,7 +388,7 @@ class Actor:
         facts = [change for change in news if change is not None]
         if facts:
             await self._voice.testify(*facts, room=OWED)
-        if fact.chat.is_group:
+        if fact.chat.is_group and not self._chronicle.ignored.chat(fact.chat):
             told = views.receipt(fact, status, when, self._chronicle.contacts)
             await self._voice.report(told, room=OWED)
 

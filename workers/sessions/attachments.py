@@ -61,10 +61,15 @@ class Attachments:
         self._owned, self._shelf, self._voice = owned, means.shelf, voice
         self._previews = means.previews
         self._bare: deque[MessageId] = deque(maxlen=_REMEMBERED)  #: go without a preview
+        self._standard = means.policy
         self._policy = policy or means.policy
         self._uploads: OrderedDict[tuple[str, MediaKind], tuple[Uploaded, float]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_AT_ONCE)
+
+    def adopt(self, policy: MediaPolicy | None) -> None:
+        """The session's own policy is this from now on."""
+        self._policy = policy or self._standard
 
     # Out ----------------------------------------------------------------------------------------
 

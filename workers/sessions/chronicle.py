@@ -18,12 +18,14 @@ from wa_api.domain.data import Data
 from wa_api.domain.errors import Unavailable
 from wa_api.domain.identity import address, canonical
 from wa_api.domain.messages import Address, Status
+from wa_api.domain.sessions import Ignore
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Learned
 from wa_api.store.history import PastChat, PastMessage
 from workers.engine.port import History, Inbound, Past, Receipt, TimerSet
 from workers.sessions import views
 from workers.sessions.contacts import Contacts
+from workers.sessions.ignoring import Ignored
 from workers.sessions.insist import Lost, insist
 from workers.sessions.records import Owned, Records
 from workers.sessions.stored import new_inbound
@@ -48,17 +50,32 @@ _MOST_TIMERS = 1000
 class Chronicle:
     """One session's; everything is written before it is told."""
 
-    def __init__(self, owned: Owned, records: Records, voice: Voice, lost: Lost) -> None:
-        """`lost` ends what waits when the lease is gone."""
+    def __init__(
+        self,
+        owned: Owned,
+        records: Records,
+        voice: Voice,
+        lost: Lost,
+        ignore: Ignore | None = None,
+    ) -> None:
+        """`lost` ends what waits when the lease is gone; `ignore` is the session's setting."""
         self.contacts = Contacts()
+        self.ignored = Ignored(ignore, self.contacts)
         self._owned, self._records, self._voice, self._lost = owned, records, voice, lost
         self._chats: set[str] = set()
         self._messages = self._met = 0
         self._timers: OrderedDict[Jid, float] = OrderedDict()  # newest settings in messages
 
-    async def meet(self, fact: Inbound, grace: float) -> Inbound:
-        """Learn who wrote; the message with both identities of its people where they are known."""
+    async def meet(self, fact: Inbound, grace: float) -> Inbound | None:
+        """Learn who wrote; the message with both identities of its people where they are known.
+
+        None for a message of a chat that is ignored.
+        """
+        if self.ignored.chat(fact.chat, fact.chat_alt):
+            return None
         [fact] = await self._identified([fact])
+        if self.ignored.chat(fact.chat, fact.chat_alt):
+            return None
         jid, other, name = _person(fact)
         if jid.server in _PEOPLE and self.contacts.learn(jid, other, name):
             learned = _learned(jid, other, push_name=name or None)
@@ -71,7 +88,7 @@ class Chronicle:
 
     async def read_elsewhere(self, fact: Receipt) -> None:
         """The account's user read messages on the phone or another device (other receipts: no)."""
-        if fact.kind != "read_self":
+        if fact.kind != "read_self" or self.ignored.chat(fact.chat):
             return
         chats = await insist(
             lambda: self._records.read_elsewhere(self._owned, fact.wa_ids), self._lost
@@ -90,7 +107,10 @@ class Chronicle:
     async def timer_set(self, fact: TimerSet) -> None:
         """Keep how long the messages of a chat last from now on, and tell it."""
         phones = await self._phones_of({fact.chat})
-        chat, other = canonical(fact.chat, fact.chat_alt or phones.get(fact.chat))
+        alt = fact.chat_alt or phones.get(fact.chat)
+        if self.ignored.chat(fact.chat, alt):
+            return
+        chat, other = canonical(fact.chat, alt)
         # A time to come would outdate all that is set later.
         noted = [timer(str(chat), fact.seconds, min(fact.timestamp, time.time()))]
         by = {} if fact.from_me else {str(chat): address(chat, other)}
@@ -166,13 +186,18 @@ class Chronicle:
         """Keep a slice of the history; the last one of a part is told."""
         for phone, lid in part.pairs:
             self.contacts.learn(phone, lid)
-        inbound = await self._identified([one for past in part.chats for one in past.messages])
-        statuses = [status for past in part.chats for status in past.statuses]
+        chats = [
+            one
+            for one in await self._paired(part.chats)
+            if not self.ignored.chat(one.chat, one.chat_alt)
+        ]
+        inbound = await self._identified([one for past in chats for one in past.messages])
+        statuses = [status for past in chats for status in past.statuses]
         messages = [
             PastMessage(new_inbound(one), _status(one, status))
             for one, status in zip(inbound, statuses, strict=True)
         ]
-        past = [_past(chat) for chat in await self._paired(part.chats)]
+        past = [_past(chat) for chat in chats]
         contacts = [*_people(part, past)]
         self._messages += await insist(
             lambda: self._records.record_history(self._owned, contacts, past, messages), self._lost

@@ -112,6 +112,7 @@ class Claims:
                 await asyncio.sleep(0.5)
                 continue
             self._stop_unwanted(heard & self._roster.actors.keys(), rows)
+            self._adopt(rows)
             self._consider(rows)
 
     async def sweep(self) -> None:
@@ -135,6 +136,10 @@ class Claims:
         rows = await self._means.records.wanted(self._place.network)
         for session in mine - {row.session for row in rows}:
             self.hear(session)  # looked at once more before it is stopped
+        for row in rows:
+            actor = self._roster.actors.get(row.session)
+            if actor is not None and actor.settings != row.settings:
+                self.hear(row.session)  # a page may be older than what was adopted meanwhile
         away = [row for row in rows if row.session not in self._roster.actors]
         owners = await self._leases.owners([row.session for row in away]) if away else {}
         self._consider([row for row in away if row.session not in owners])
@@ -143,6 +148,12 @@ class Claims:
         for session in ours - {row.session for row in rows}:
             if (actor := self._roster.actors.get(session)) is not None:
                 actor.judge(Finish(Change(SessionState.STOPPED, Reason.REQUESTED)))
+
+    def _adopt(self, rows: Sequence[Wanted]) -> None:
+        """What runs here goes by its present settings."""
+        for row in rows:
+            if (actor := self._roster.actors.get(row.session)) is not None:
+                actor.adopt(row)
 
     def _consider(self, rows: Sequence[Wanted]) -> None:
         # Shuffled, so that workers that sweep at once do not all try the same ones.

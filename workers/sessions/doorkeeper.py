@@ -19,12 +19,12 @@ class Doorkeeper:
 
     def __init__(self, rejects: bool) -> None:
         """`rejects`: the session's setting."""
-        self._rejects = rejects
+        self.rejects = rejects
         self._at_work: set[asyncio.Task[None]] = set()  # each is bounded by the engine's limit
 
     def hear(self, facts: Iterable[Data], engine: Engine | None) -> None:
         """Look for calls among what happened. Returns at once: the engine waits for us."""
-        if not self._rejects or engine is None:
+        if not self.rejects or engine is None:
             return
         for fact in facts:
             if isinstance(fact, CallReceived):

@@ -8,7 +8,7 @@ nothing, when somebody newer owns the session.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wa_api.domain.chats import ChatView
@@ -16,7 +16,7 @@ from wa_api.domain.events import Data, MessageStatusChanged
 from wa_api.domain.ids import Epoch, MessageId, SessionId, TenantId
 from wa_api.domain.leases import Lease
 from wa_api.domain.messages import MessageView
-from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
+from wa_api.domain.sessions import Reason, SessionSettings, SessionState
 from wa_api.store.chat_facts import Changed as Noticed
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
@@ -60,9 +60,7 @@ class Wanted:
     epoch: Epoch
     jid: str | None
     attempts: int = 0
-    show_online: bool = True  #: see SessionSettings
-    reject_calls: bool = False
-    media: MediaPolicy | None = None
+    settings: SessionSettings = field(default_factory=SessionSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,12 +276,9 @@ async def open_records() -> AsyncIterator[StoreRecords]:
 
 
 def _wanted(row: SessionRow) -> Wanted:
-    chosen = msgspec.convert(row.settings, SessionSettings)
     return Wanted(
         *(row.id, row.tenant, row.state, row.epoch, row.jid, row.attempts),
-        show_online=chosen.show_online,
-        reject_calls=chosen.reject_calls,
-        media=chosen.media,
+        settings=msgspec.convert(row.settings, SessionSettings),
     )
 
 

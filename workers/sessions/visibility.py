@@ -20,13 +20,13 @@ class Visibility:
 
     def __init__(self, wanted: bool) -> None:
         """`wanted`: the session's setting."""
-        self._wanted = wanted
+        self.wanted = wanted  #: counts when the engine connects
         self._showing: asyncio.Task[None] | None = None
 
     def online(self, engine: Engine) -> None:
         """The engine connected."""
         self.offline()
-        if self._wanted:
+        if self.wanted:
             self._showing = asyncio.create_task(_show(engine))
 
     def offline(self) -> None:

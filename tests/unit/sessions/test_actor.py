@@ -24,12 +24,13 @@ from tests.unit.sessions.fakes import (
     wanted,
 )
 from wa_api.domain.addresses import Jid
+from wa_api.domain.chats import ChatKind
 from wa_api.domain.commands import Command
-from wa_api.domain.content import Text
+from wa_api.domain.content import Image, Text
 from wa_api.domain.groups import GetGroup, Group, GroupChanged
 from wa_api.domain.ids import MessageId, WorkerId
 from wa_api.domain.messages import Status
-from wa_api.domain.sessions import Reason
+from wa_api.domain.sessions import Ignore, MediaPolicy, Reason, SessionSettings
 from wa_api.store.rows import QueueRow, TakenOver
 from workers.engine import port
 from workers.sessions import actor as module
@@ -164,6 +165,27 @@ async def test_people_are_learned_once(stage: Stage):
     ]
     recorded = stage.records.inbound["A1"]
     assert (recorded.chat_alt, recorded.sender_alt) == (FRIEND, FRIEND)
+
+
+async def test_an_ignored_chat_is_neither_kept_nor_told(stage: Stage):
+    """From the change of the settings on: no message, no file, no typing, no receipt of members."""
+    actor = await stage.online()
+    group = Jid("120363000000000001", "g.us")
+    photo = Image(mimetype="image/jpeg", size=1)
+    settings = SessionSettings(
+        ignore=Ignore(kinds=[ChatKind.GROUP]), media=MediaPolicy(kinds=["image"])
+    )
+    actor.adopt(replace(wanted(), settings=settings))
+    emit = stage.factory.engine.emit
+    await emit(replace(INBOUND, chat=group, content=photo))
+    await emit(port.Typing(group, FRIEND, "typing"))
+    await emit(port.Receipt(("A0",), group, FRIEND, "delivered", 1.0))
+    await emit(port.News((GroupChanged(group=str(group), name="new"),)))
+    assert stage.records.inbound == {}
+    assert [one.type for one in stage.log.events] == ["session.state_changed"] * 2
+    actor.adopt(wanted())
+    await emit(replace(INBOUND, chat=group))
+    assert len(stage.log.said("message.received")) == 1
 
 
 async def test_the_engine_waits_while_the_database_is_away(stage: Stage):
