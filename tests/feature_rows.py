@@ -48,7 +48,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Restore at boot", WORKS),
         Row("Proxy per session", REST, LATER),
         Row("Device name", REST, "One per process: the engine merges it over all sessions."),
-        Row("Session metadata echoed in events", API, LATER),
+        Row("Session metadata echoed in events", API),
         Row("Ignore filters (groups, status, channels)", REST),
         Row("Account restriction state (463)", API),
         Row("Screenshot", REST, "There is no screen: the gateway runs no browser."),

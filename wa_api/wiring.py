@@ -11,6 +11,7 @@ from wa_api.bus.open import Bus, open_bus
 from wa_api.bus.sandbox import SandboxClient
 from wa_api.domain.events import Cursor
 from wa_api.domain.ids import TenantId
+from wa_api.labels import LabelledLog
 from wa_api.media.signing import Signer
 from wa_api.services import Services
 from wa_api.services.api_keys import ApiKeys
@@ -105,16 +106,17 @@ async def open_resources(options: Options) -> AsyncIterator[Resources]:
 
 def build_services(options: Options, bus: Bus) -> Services:
     """The use cases over open resources."""
+    log = LabelledLog(bus.log)
     auth, events, facts = (
         Auth(options.tokens, bus.fleet),
         Events(bus.log),
-        Facts(options.queue_limit),
+        Facts(options.queue_limit, log),
     )
     socket = options.sandbox_socket
     owners = Owners(bus.commands, options.command_seconds)
     signer = Signer(options.media_secret, options.media_url_seconds)
     media = Media(open_shelf(options.media), signer, facts, owners)
-    messages = Messages(bus.commands, bus.log, facts, owners, media, options.send_seconds)
+    messages = Messages(bus.commands, log, facts, owners, media, options.send_seconds)
     return Services(
         auth=auth,
         tenants=Tenants(auth, bus.fleet, owners),
@@ -122,10 +124,10 @@ def build_services(options: Options, bus: Bus) -> Services:
         api_keys=ApiKeys(auth),
         sessions=Sessions(bus.fleet, events, facts, owners, options.networks),
         messages=messages,
-        chats=Chats(facts, bus.log, messages),
+        chats=Chats(facts, log, messages),
         media=media,
         asking=Asking(facts, owners),
-        queue=Queue(bus.log, facts, owners, media, options.send_seconds, options.queue_limit),
+        queue=Queue(log, facts, owners, media, options.send_seconds, options.queue_limit),
         events=events,
         webhooks=Webhooks(bus.fleet, bus.log, owners, options.webhooks),
         fleet=FleetView(bus.fleet, bus.leases),

@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from wa_api.bus.ports import EventLog, Leases, Renewal
+from wa_api.bus.ports import Appender, Leases, Renewal
 from wa_api.domain.errors import WaError
 from wa_api.domain.events import event
 from wa_api.domain.ids import SessionId, WorkerId
@@ -33,7 +33,7 @@ class Housekeeper:
 
     def __init__(
         self,
-        live: EventLog,
+        live: Appender,
         leases: Leases,
         worker: WorkerId,
         *,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from wa_api.bus.ports import Commands, EventLog, Leases, Renewal
+from wa_api.bus.ports import Appender, Commands, Leases, Renewal
 from wa_api.domain.commands import Command
 from wa_api.domain.errors import WaError
 from wa_api.domain.events import event
@@ -34,7 +34,7 @@ class Scheduler:
 
     def __init__(
         self,
-        live: EventLog,
+        live: Appender,
         commands: Commands,
         leases: Leases,
         worker: WorkerId,

@@ -8,6 +8,7 @@ import asyncio
 
 from config.settings import Settings
 from wa_api.domain.ids import WorkerId
+from wa_api.labels import LabelledLog
 from wa_api.shelf import MediaOptions, open_shelf
 from workers.archiver import Archiver
 from workers.filekeeping import FileKeeper
@@ -24,8 +25,9 @@ async def work(settings: Settings, worker: WorkerId) -> int:
     on_signals(stop.set)
     async with open_shared(settings, worker) as bus:
         archiver = Archiver(bus.log, bus.leases, worker, keep_entries=settings.events.live_entries)
+        told = LabelledLog(bus.log)
         keeper = Housekeeper(
-            bus.log,
+            told,
             bus.leases,
             worker,
             retention_days=settings.events.retention_days,
@@ -33,7 +35,7 @@ async def work(settings: Settings, worker: WorkerId) -> int:
             media_days=settings.media.retention_days,
             files=FileKeeper(open_shelf(MediaOptions(**settings.media_options()))),
         )
-        scheduler = Scheduler(bus.log, bus.commands, bus.leases, worker)
+        scheduler = Scheduler(told, bus.commands, bus.leases, worker)
 
         def figures() -> dict[str, float]:
             return {"events": float(archiver.archived)}

@@ -68,10 +68,10 @@ class Tenant:
         phone: Json = await self.rest.post("/sandbox/phones", {"name": name})
         return phone
 
-    async def link_session(self, events: Feed, limit: float = 30.0) -> Linked:
-        """Create, start and scan: returns when the session is connected."""
+    async def link_session(self, events: Feed, limit: float = 30.0, **more: object) -> Linked:
+        """Create (with `more` in the body), start and scan: returns when it is connected."""
         phone = await self.new_phone()
-        body = {"network": "sandbox", "start": True}
+        body = {"network": "sandbox", "start": True, **more}
         session = (await self.rest.post("/sessions", body))["id"]
         qr = await events.event("session.qr_issued", session, limit)
         scan = {"qr": qr.event["data"]["qr"]}

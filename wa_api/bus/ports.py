@@ -139,8 +139,8 @@ class Behind(Exception):
     """The slot's last append is not the one that this append follows: nothing was appended."""
 
 
-class EventLog(Protocol):
-    """One append-only, ordered log per tenant: the live tail."""
+class Appender(Protocol):
+    """Where events go."""
 
     async def append(
         self,
@@ -159,6 +159,10 @@ class EventLog(Protocol):
         is full, because nobody has archived it for long.
         """
         ...
+
+
+class EventLog(Appender, Protocol):
+    """One append-only, ordered log per tenant: the live tail."""
 
     async def mark(self, tenant: TenantId, slot: str) -> str | None:
         """The mark of the slot's last append; None when there was none, or Redis lost it."""

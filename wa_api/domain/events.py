@@ -301,11 +301,14 @@ BY_TYPE: dict[str, type[Data]] = {cls.type: cls for cls in EVENTS}
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event before it has a cursor. `session` is None for facts about the tenant itself."""
+    """An event before it has a cursor. `session` is None for facts about the tenant itself;
+    `session_metadata` is what its user wrote on the session, if anything.
+    """
 
     type: str
     tenant: str
     session: str | None = None
+    session_metadata: dict[str, str] | None = None
     time: str
     data: Any
 
@@ -313,9 +316,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder()
 
 
-def event(tenant: str, session: str | None, data: Data) -> Event:
-    """Wrap data into an event of now."""
-    return Event(type=data.type, tenant=tenant, session=session, time=now(), data=data)
+def event(
+    tenant: str, session: str | None, data: Data, metadata: dict[str, str] | None = None
+) -> Event:
+    """Wrap data into an event of now; `metadata` is the session's, where it is known."""
+    return Event(
+        type=data.type,
+        tenant=tenant,
+        session=session,
+        session_metadata=metadata or None,
+        time=now(),
+        data=data,
+    )
 
 
 _WITH_MESSAGE = MessageAccepted | MessageReceived | MessageSynced | MessageUndecryptable

@@ -87,6 +87,20 @@ class Desired(StrEnum):
     STOPPED = "stopped"
 
 
+#: What a user writes on a session; every event of the session carries it, so it is small.
+Metadata = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")],
+        Annotated[str, msgspec.Meta(max_length=200)],
+    ],
+    msgspec.Meta(
+        max_length=10,
+        description="At most 10 names of 1 to 40 letters, digits, `_`, `.` or `-`, each with a "
+        "text of at most 200 characters.",
+    ),
+]
+
+
 class MediaPolicy(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):

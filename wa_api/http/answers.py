@@ -142,7 +142,7 @@ MessagePage: TypeAlias = Page[Message]
 
 
 class EventEnvelope(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact; `data` depends on `type`."""
+    """A fact; `data` depends on `type`. `session_metadata` is what was written on the session."""
 
     id: str
     type: str
@@ -150,6 +150,7 @@ class EventEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     data: dict[str, Any]
     session: str | None = None
+    session_metadata: dict[str, str] = {}
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from wa_api.domain.principals import Scope
-from wa_api.domain.sessions import SessionSettings, SessionState
+from wa_api.domain.sessions import Metadata, SessionSettings, SessionState
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, description="A name for people.")]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -126,19 +126,21 @@ class NewKey(Body):
 
 
 class NewSession(Body):
-    """A session. `start` begins pairing at once."""
+    """A session. `start` begins pairing at once; `metadata` is shown with each of its events."""
 
     name: Name | None = None
     network: Annotated[str, Meta(min_length=1, max_length=32)] = "whatsapp"
     settings: SessionSettings | None = None
+    metadata: Metadata | None = None
     start: bool = False
 
 
 class SessionChange(Body):
-    """What is absent stays."""
+    """What is absent stays; an empty `metadata` removes it."""
 
     name: Name | None = None
     settings: SessionSettings | None = None
+    metadata: Metadata | None = None
 
 
 class PairingPhone(Body):

@@ -55,6 +55,7 @@ async def create(request: Request, body: NewSession) -> SessionView:
         name=body.name,
         network=body.network,
         settings=body.settings,
+        metadata=body.metadata,
         start=body.start,
     )
 
@@ -82,9 +83,13 @@ async def get(request: Request, session: str) -> SessionView:
     errors=(SessionNotFound, NameTaken),
 )
 async def update(request: Request, session: str, body: SessionChange) -> SessionView:
-    """Change a session's name or settings."""
+    """Change a session's name, settings or metadata."""
     return await services(request).sessions.update(
-        caller(request), SessionId(session), name=body.name, settings=body.settings
+        caller(request),
+        SessionId(session),
+        name=body.name,
+        settings=body.settings,
+        metadata=body.metadata,
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from wa_api.bus.ports import EventLog
+from wa_api.bus.ports import Appender
 from wa_api.domain.addresses import parse_address
 from wa_api.domain.chats import ChatDeleted, ChatView, ContactView, MessageDeleted
 from wa_api.domain.errors import ChatNotFound, MessageNotFound
@@ -26,7 +26,7 @@ from wa_api.store.views import address
 class Chats:
     """What a chat front end shows besides the messages themselves."""
 
-    def __init__(self, facts: Facts, events: EventLog, messages: Messages) -> None:
+    def __init__(self, facts: Facts, events: Appender, messages: Messages) -> None:
         self._facts, self._events, self._messages = facts, events, messages
         self._reading = Reading(events)
 

@@ -15,6 +15,7 @@ from wa_api.domain.errors import QueueFull, SessionNotFound
 from wa_api.domain.ids import SessionId, TenantId
 from wa_api.domain.principals import Principal
 from wa_api.domain.sessions import ONLINE, SessionState
+from wa_api.labels import LabelledLog
 from wa_api.store import queue
 
 FRESH_SECONDS = 1.0
@@ -42,9 +43,9 @@ class SessionFacts:
 class Facts:
     """A bounded memory of sessions that are online."""
 
-    def __init__(self, most: int) -> None:
-        """At most `most` messages may wait in a session."""
-        self._most = most
+    def __init__(self, most: int, labels: LabelledLog) -> None:
+        """At most `most` messages may wait in a session; `labels` learns of what is read."""
+        self._most, self._labels = most, labels
         self._known: OrderedDict[tuple[TenantId, SessionId], SessionFacts] = OrderedDict()
 
     async def get(self, who: Principal, session: SessionId) -> SessionFacts:
@@ -58,6 +59,7 @@ class Facts:
             return known
         self._known.pop(place, None)
         row, waiting = await queue.session(who.tenant, session, self._most)
+        self._labels.note(session, row.metadata)
         room = self._most - waiting
         facts = SessionFacts(row.linked, row.state, now + FRESH_SECONDS, room)
         if facts.linked and facts.state in ONLINE:

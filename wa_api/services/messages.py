@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
-from wa_api.bus.ports import Commands, EventLog
+from wa_api.bus.ports import Appender, Commands
 from wa_api.domain.addresses import Jid, parse_address
 from wa_api.domain.commands import Command
 from wa_api.domain.content import NO_CONTEXT, Content, Context, NewAlbum, Sendable
@@ -103,7 +103,7 @@ class Messages:
     def __init__(
         self,
         commands: Commands,
-        events: EventLog,
+        events: Appender,
         facts: Facts,
         owners: Owners,
         media: Media,

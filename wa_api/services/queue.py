@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from wa_api.bus.ports import EventLog
+from wa_api.bus.ports import Appender
 from wa_api.domain.addresses import LID
 from wa_api.domain.errors import (
     MessageNotPending,
@@ -99,7 +99,7 @@ class Queue:
 
     def __init__(
         self,
-        events: EventLog,
+        events: Appender,
         facts: Facts,
         owners: Owners,
         media: Media,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wa_api.bus.ports import EventLog
+from wa_api.bus.ports import Appender
 from wa_api.domain.chats import ChatChanged, ChatView
 from wa_api.domain.events import event
 from wa_api.domain.ids import MessageId, SessionId, TenantId
@@ -14,7 +14,7 @@ from wa_api.store import chats as rows
 class Reading:
     """Marks chats as read, and says so."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: Appender) -> None:
         self._events = events
 
     async def upto(

@@ -84,6 +84,7 @@ class Sessions:
         name: str | None,
         network: str,
         settings: SessionSettings | None,
+        metadata: dict[str, str] | None,
         start: bool,
     ) -> SessionView:
         """A new session, not linked; `start` begins pairing at once."""
@@ -95,7 +96,12 @@ class Sessions:
         settings = _checked(settings)
         desired = Desired.RUNNING if start else Desired.STOPPED
         row = await rows.create(
-            tenant, network=network, name=name, settings=_plain(settings), desired=desired
+            tenant,
+            network=network,
+            name=name,
+            settings=_plain(settings),
+            metadata=metadata,
+            desired=desired,
         )
         if start:
             await self._fleet.announce(row.network, row.id)
@@ -127,16 +133,19 @@ class Sessions:
         *,
         name: str | None,
         settings: SessionSettings | None,
+        metadata: dict[str, str] | None,
     ) -> SessionView:
         """Change what is given."""
         row = await self._row(who, session, Scope.SESSIONS_WRITE)
         settings = _checked(settings)
-        changed = await rows.update(row.tenant, session, name=name, settings=_plain(settings))
-        if settings is not None and row.runs:
-            await self._refresh(row)
-        await record(
-            who, row.tenant, "session.updated", session, name=name, settings=_plain(settings)
+        plain = _plain(settings)
+        changed = await rows.update(
+            row.tenant, session, name=name, settings=plain, metadata=metadata
         )
+        if row.runs and (settings is not None or metadata is not None):
+            await self._refresh(row)
+        about = {"name": name, "settings": plain, "metadata": metadata}
+        await record(who, row.tenant, "session.updated", session, **about)
         return session_view(changed)
 
     async def _refresh(self, row: SessionRow) -> None:

@@ -25,7 +25,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """A session. `desired` is what was asked for, `state` what is, `reason` why (since `since`).
 
     `jid` is the linked number's address, `lid` its hidden id; both absent until linked.
-    `worker` runs it under fencing number `epoch`.
+    `worker` runs it under fencing number `epoch`. `metadata` is on each of its events.
     """
 
     id: str
@@ -46,6 +46,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     worker: str | None = None
     epoch: int
     settings: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
 
 
 def session_view(row: SessionRow) -> SessionView:
@@ -69,6 +70,7 @@ def session_view(row: SessionRow) -> SessionView:
         worker=row.worker,
         epoch=row.epoch,
         settings=row.settings or None,
+        metadata=row.metadata or None,
     )
 
 

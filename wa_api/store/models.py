@@ -153,6 +153,7 @@ class Session(Model):
     attempts = fields.IntField(default=0)  # starts since it last ran well
     worker = _ref(null=True)
     settings = fields.TextField()  # JSON object
+    metadata = fields.TextField(null=True)  # JSON object of strings
     created_at = _ms(null=False)
     deleted_at = _ms()
     forgotten_at = _ms()  # when a deleted session's device store was removed

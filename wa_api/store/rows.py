@@ -43,6 +43,7 @@ class SessionRow:
     epoch: Epoch
     worker: str | None
     settings: dict[str, Any]
+    metadata: dict[str, str]
     created_at: float
     deleted_at: float | None
     attempts: int = 0

@@ -32,14 +32,15 @@ async def create(
     network: str,
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
     desired: Desired = Desired.STOPPED,
 ) -> SessionRow:
     """A new session, not linked. Raises NameTaken, QuotaExceeded, TenantNotFound."""
     session, now = SessionId(new_id("ses")), now_ms()
-    kept = orjson.dumps(dict(settings or {})).decode()
+    kept = (_json(settings or {}), _json(metadata))
     values = (session, tenant, name, network, desired, SessionState.STOPPED, Reason.REQUESTED)
     try:
-        return await database().run(lambda: _create((*values, now, kept)))
+        return await database().run(lambda: _create((*values, now, *kept)))
     except Duplicate as error:
         raise NameTaken("Another session of this tenant has that name.") from error
 
@@ -63,8 +64,8 @@ def _create(values: tuple[Any, ...]) -> Work[SessionRow]:
             raise QuotaExceeded(f"This tenant may have {most} sessions.")
     rows = yield Sql(
         "INSERT INTO sessions (id, tenant, name, network, desired, state, reason, since, "
-        "settings, created_at, epoch, attempts) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, 0, 0) "
+        "settings, metadata, created_at, epoch, attempts) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8, 0, 0) "
         "RETURNING *",
         values,
     )
@@ -122,23 +123,35 @@ async def update(
     *,
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> SessionRow:
     """Change what is given; raises NameTaken, SessionNotFound."""
-    kept = None if settings is None else orjson.dumps(dict(settings)).decode()
     try:
         rows = await database().fetch(
-            "UPDATE sessions SET name = COALESCE($3, name), settings = COALESCE($4, settings) "
+            "UPDATE sessions SET name = COALESCE($3, name), settings = COALESCE($4, settings), "
+            "metadata = COALESCE($5, metadata) "
             "WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL RETURNING *",
             session,
             tenant,
             name,
-            kept,
+            _json(settings),
+            _json(metadata),
         )
     except Duplicate as error:
         raise NameTaken("Another session of this tenant has that name.") from error
     if not rows:
         raise SessionNotFound
     return session_row(rows[0])
+
+
+def _json(given: Mapping[str, Any] | None) -> str | None:
+    return None if given is None else orjson.dumps(dict(given)).decode()
+
+
+async def metadata(tenant: TenantId, session: SessionId) -> dict[str, str]:
+    """What its user wrote on a session; nothing for one that is gone."""
+    row = await find(tenant, session)
+    return row.metadata if row is not None else {}
 
 
 async def set_desired(tenant: TenantId, session: SessionId, desired: Desired) -> SessionRow:

@@ -221,6 +221,7 @@ def session_row(row: Row) -> SessionRow:
         epoch=Epoch(row["epoch"]),
         worker=row["worker"],
         settings=orjson.loads(row["settings"]),
+        metadata=orjson.loads(row["metadata"] or "{}"),
         created_at=seconds(row["created_at"]),
         deleted_at=seconds(row["deleted_at"]),
         attempts=row["attempts"],

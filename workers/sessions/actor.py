@@ -81,7 +81,9 @@ class Actor:
         self.settled = False
         self._means, self._lost = means, Lost()
         self._engine: Engine | None = None
-        self._voice = Voice(owned, means.events, means.inbox, means.debts, self._lost)
+        self._voice = Voice(
+            owned, means.events, means.inbox, means.debts, self._lost, wanted.metadata
+        )
         self.settings = wanted.settings
         self.files = Attachments(owned, means.media, self._voice, wanted.settings.media)
         self._arrivals = Arrivals(owned, means.records, self._voice, self._lost)
@@ -109,6 +111,10 @@ class Actor:
         """Whether nothing is in hand."""
         return not self._sends and not self._asks
 
+    def follows(self, wanted: Wanted) -> bool:
+        """Whether it goes by what a user wants now (see `adopt`)."""
+        return wanted.settings == self.settings and wanted.metadata == self._voice.metadata
+
     @property
     def engine(self) -> Engine | None:
         """The present engine."""
@@ -131,6 +137,7 @@ class Actor:
 
     def adopt(self, wanted: Wanted) -> None:
         """A user may have changed settings: what can change while it runs does now."""
+        self._voice.metadata = wanted.metadata
         if wanted.settings == self.settings:
             return
         self.settings = settings = wanted.settings

@@ -138,7 +138,7 @@ class Claims:
             self.hear(session)  # looked at once more before it is stopped
         for row in rows:
             actor = self._roster.actors.get(row.session)
-            if actor is not None and actor.settings != row.settings:
+            if actor is not None and not actor.follows(row):
                 self.hear(row.session)  # a page may be older than what was adopted meanwhile
         away = [row for row in rows if row.session not in self._roster.actors]
         owners = await self._leases.owners([row.session for row in away]) if away else {}
@@ -234,6 +234,8 @@ class Claims:
         log.warning("session.quarantined", session=row.session, attempts=row.attempts)
         try:
             await self._means.records.set_state(Owned(row.tenant, lease), change)
-            await self._means.events.append([event(row.tenant, row.session, fact)], lease)
+            await self._means.events.append(
+                [event(row.tenant, row.session, fact, row.metadata)], lease
+            )
         except Fenced:
             log.info("session.quarantine_fenced", session=row.session)

@@ -57,7 +57,7 @@ class Leftovers:
         fact = SessionStateChanged(
             state=change.state, reason=change.reason, previous=row.state, epoch=lease.epoch
         )
-        await self._means.events.append([event(row.tenant, row.session, fact)], lease)
+        await self._means.events.append([event(row.tenant, row.session, fact, row.metadata)], lease)
         log.info("session.said_stopped", session=row.session)
 
     async def _forget(self, row: Wanted, lease: Lease) -> None:

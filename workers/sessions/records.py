@@ -61,6 +61,7 @@ class Wanted:
     jid: str | None
     attempts: int = 0
     settings: SessionSettings = field(default_factory=SessionSettings)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

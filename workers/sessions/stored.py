@@ -279,6 +279,7 @@ def _wanted(row: SessionRow) -> Wanted:
     return Wanted(
         *(row.id, row.tenant, row.state, row.epoch, row.jid, row.attempts),
         settings=msgspec.convert(row.settings, SessionSettings),
+        metadata=row.metadata,
     )
 
 

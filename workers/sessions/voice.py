@@ -55,9 +55,16 @@ class Voice:
     """One session's events and replies."""
 
     def __init__(
-        self, owned: Owned, events: EventLog, inbox: Inbox, debts: Debts, lost: Lost
+        self,
+        owned: Owned,
+        events: EventLog,
+        inbox: Inbox,
+        debts: Debts,
+        lost: Lost,
+        metadata: dict[str, str] | None = None,
     ) -> None:
-        """`lost` ends what waits when the lease is gone."""
+        """`lost` ends what waits when the lease is gone; `metadata` is the session's."""
+        self.metadata = metadata
         self._owned, self._events, self._inbox = owned, events, inbox
         self._debts, self._lost = debts, lost
         self._arrivals = f"{owned.session}/in"
@@ -129,4 +136,5 @@ class Voice:
             log.info("session.reply_dropped", session=self._owned.session, command=command.name)
 
     def _wrap(self, facts: Sequence[Data]) -> list[Any]:
-        return [event(self._owned.tenant, self._owned.session, fact) for fact in facts]
+        owned, metadata = self._owned, self.metadata
+        return [event(owned.tenant, owned.session, fact, metadata) for fact in facts]
