@@ -54,27 +54,27 @@ async def test_a_tenant_sees_only_its_own_phones(sandbox):
     assert [entry["phone"] for entry in await sandbox.call("phone.list")] == [phone["phone"]]
 
 
-@pytest.mark.parametrize(
-    ("method", "given"),
-    [
-        ("phone.create", {"number": "12"}),
-        ("phone.create", {"number": "x" * 20}),
-        ("phone.create", {"unknown": 1}),
-        ("phone.list", {"tenant": ""}),
-        ("phone.send", {"phone": "x"}),
-        ("phone.send", {"phone": "x", "to": "1", "text": ""}),
-        ("phone.send", {"phone": "x", "to": "1", "text": "a" * 70_000}),
-        ("phone.typing", {"phone": "x", "to": "1", "state": "dancing"}),
-        ("phone.inbox", {"phone": "x", "limit": 0}),
-        ("load.start", {"phones": [], "to": ["1"], "rate": 1}),
-        ("load.start", {"phones": ["x"], "to": ["1"], "rate": -1}),
-    ],
-)
-async def test_bad_parameters_are_named(sandbox, method, given):
+BAD = [
+    ("phone.create", {"number": "12"}),
+    ("phone.create", {"number": "x" * 20}),
+    ("phone.create", {"unknown": 1}),
+    ("phone.list", {"tenant": ""}),
+    ("phone.send", {"phone": "x"}),
+    ("phone.send", {"phone": "x", "to": "1", "text": ""}),
+    ("phone.send", {"phone": "x", "to": "1", "text": "a" * 70_000}),
+    ("phone.typing", {"phone": "x", "to": "1", "state": "dancing"}),
+    ("phone.inbox", {"phone": "x", "limit": 0}),
+    ("load.start", {"phones": [], "to": ["1"], "rate": 1}),
+    ("load.start", {"phones": ["x"], "to": ["1"], "rate": -1}),
+]
+
+
+async def test_bad_parameters_are_named(sandbox):
     """What does not fit is a bad_request and changes nothing."""
-    with pytest.raises(SandboxRefused) as refused:
-        await sandbox.client.call(method, **({"tenant": "ten_1"} | given))
-    assert refused.value.code == "bad_request"
+    for method, given in BAD:
+        with pytest.raises(SandboxRefused) as refused:
+            await sandbox.client.call(method, **({"tenant": "ten_1"} | given))
+        assert refused.value.code == "bad_request", (method, given)
     assert await sandbox.call("phone.list") == []
 
 
