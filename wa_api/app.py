@@ -44,10 +44,10 @@ log = structlog.get_logger()
 BEAT_SECONDS = 2.0
 #: Every so many beats, and when Redis is back, look up what was revoked.
 RELEARN_BEATS = 15
-#: The longest wait that a request may ask for, with a margin.
 #: A body up to this many times too large is read, then refused: closing a connection while the
 #: client still sends resets it, and the answer that says why is lost with it.
 _READ_ANYWAY = 4
+#: The longest wait that a request may ask for, with a margin.
 _RESPONSE_SECONDS = 90.0
 
 
