@@ -83,6 +83,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Forward", BOTH),
         Row("View once", BOTH),
         Row("Status post", BOTH),
+        Row("Status post with media, to contacts", BOTH),
         Row("Album", BOTH),
         Row("Disappearing messages", BOTH),
         Row("Disappearing messages: setting of a chat", BOTH),

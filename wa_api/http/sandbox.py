@@ -193,6 +193,14 @@ _action(
     shapes.PhonePicture,
     dict[str, Any],
 )
+_action(
+    "contacts",
+    "phone.save_contact",
+    "save_contact",
+    "Save somebody in the phone's address book: linked devices send status posts to those in it.",
+    shapes.SavedContact,
+    errors=(*_AT_WORK, BadRequest),
+)
 _action("call", "phone.call", "call", "Call somebody.", shapes.PhoneCall, dict[str, Any])
 _action("hang-up", "phone.hang_up", "hang_up", "End a call.", shapes.HangUpBody)
 _NEWSLETTER = "newsletters/<newsletter:str>"

@@ -187,6 +187,13 @@ class JoinBody(Body):
     invite: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+class SavedContact(Body):
+    """Somebody for the phone's address book; without `name` as he calls himself."""
+
+    contact: Target
+    name: Name | None = None
+
+
 class AcceptBody(Body):
     """WhatsApp's id of an invitation in the phone's inbox."""
 

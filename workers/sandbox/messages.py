@@ -165,10 +165,13 @@ def _to_group(
 def _to_status(
     network: Network, sender: Account, device: int, node: Node, to: Jid
 ) -> tuple[int, str]:
-    named = (network.directory.find(jid) for jid, _ in _targets(node, to))
+    only = node.jid("participant")  # somebody who could not read it gets it again
+    wanted = [jid for jid, _ in _targets(node, to)] if only is None else [only]
+    named = (network.directory.find(jid) for jid in wanted)
     members = {account.id: account for account in named if account is not None}
-    members[sender.id] = sender
-    _fan_out(network, sender, device, node, to, list(members.values()), None)
+    if only is None:
+        members[sender.id] = sender
+    _fan_out(network, sender, device, node, to, list(members.values()), only)
     return 0, ""
 
 

@@ -157,6 +157,13 @@ class Call(OnePhone):
     video: bool = False
 
 
+class SaveContact(OnePhone):
+    """Somebody for the phone's address book; without `name` as he calls himself."""
+
+    contact: Name
+    name: Name | None = None
+
+
 class HangUp(OnePhone):
     """A call that the phone made."""
 

@@ -1,7 +1,8 @@
 """App state: the settings that a phone shares with its companions, encrypted.
 
 The phone begins with one change, in `critical_block`: the account's push name, which a companion
-needs before it may announce its presence. What companions change is kept and told to the others;
+needs before it may announce its presence. Its address book is in `critical_unblock_low`: to those in
+it, a companion sends status posts. What companions change is kept and told to the others;
 the phone reads of it only the push name.
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import struct
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,12 +28,13 @@ from workers.sandbox.wire import Node
 
 if TYPE_CHECKING:
     from workers.sandbox.connection import Connection
+    from workers.sandbox.network import Network
     from workers.sandbox.phones import Phone
 
-PUSH_NAME_COLLECTION = "critical_block"
+PUSH_NAME_COLLECTION, CONTACTS_COLLECTION = "critical_block", "critical_unblock_low"
 COLLECTIONS = (
     PUSH_NAME_COLLECTION,
-    "critical_unblock_low",
+    CONTACTS_COLLECTION,
     "regular_high",
     "regular",
     "regular_low",
@@ -82,34 +86,75 @@ def _value_mac(key: bytes, key_id: bytes, sealed: bytes) -> bytes:
     return hmac.new(key, associated + sealed + length, hashlib.sha512).digest()[:32]
 
 
-def _lt_hash(value_mac: bytes) -> bytes:
-    """The summation hash of one entry, which is its own expansion."""
-    info = b"WhatsApp Patch Integrity"
-    return HKDF(algorithm=SHA256(), length=128, salt=None, info=info).derive(value_mac)
+def _lt_hash(value_macs: Iterable[bytes]) -> bytes:
+    """The summation hash of a collection: its entries' expansions, added up in 16-bit numbers."""
+    info, sums = b"WhatsApp Patch Integrity", [0] * 64
+    for mac in value_macs:
+        expanded = HKDF(algorithm=SHA256(), length=128, salt=None, info=info).derive(mac)
+        numbers = struct.unpack("<64H", expanded)
+        sums = [(one + more) & 0xFFFF for one, more in zip(sums, numbers, strict=True)]
+    return struct.pack("<64H", *sums)
 
 
-def patch(account: Account) -> bytes:
-    """The `SyncdPatch` that brings critical_block to version 1."""
+def _entries(kept: Iterable[bytes]) -> dict[bytes, bytes]:
+    """A collection's entries after all its patches: MAC of the index to MAC of the value."""
+    entries: dict[bytes, bytes] = {}
+    for raw in kept:
+        for mutation in protos.sync.SyncdPatch.FromString(raw).mutations:
+            index = mutation.record.index.blob
+            entries.pop(index, None)
+            if mutation.operation == _SET:
+                entries[index] = mutation.record.value.blob[-32:]
+    return entries
+
+
+def _patch(account: Account, collection: str, kept: list[bytes], action: Any) -> bytes:
+    """The `SyncdPatch` by which the phone sets one entry of a collection."""
     key_id, data = account.sync_key
     index_key, value_key, value_mac_key, snapshot_key, patch_key = _keys(data)
-    index = orjson.dumps(["setting_pushName"])
-    action = protos.sync_action.SyncActionData(index=index, padding=b"", version=1)
-    action.value.timestamp = int(time.time() * 1000)
-    action.value.pushNameSetting.name = account.name
     sealed = _encrypt(value_key, action.SerializeToString())
     mac = _value_mac(value_mac_key, key_id, sealed)
     result = protos.sync.SyncdPatch()
-    result.version.version = 1
+    result.version.version = len(kept) + 1
     result.keyID.ID = key_id
     mutation = result.mutations.add(operation=_SET)
-    mutation.record.index.blob = hmac.new(index_key, index, hashlib.sha256).digest()
+    mutation.record.index.blob = hmac.new(index_key, action.index, hashlib.sha256).digest()
     mutation.record.value.blob = sealed + mac
     mutation.record.keyID.ID = key_id
-    name = (1).to_bytes(8, "big") + PUSH_NAME_COLLECTION.encode()
-    result.snapshotMAC = hmac.new(snapshot_key, _lt_hash(mac) + name, hashlib.sha256).digest()
+    entries = _entries(kept) | {mutation.record.index.blob: mac}
+    name = (len(kept) + 1).to_bytes(8, "big") + collection.encode()
+    signed = _lt_hash(entries.values()) + name
+    result.snapshotMAC = hmac.new(snapshot_key, signed, hashlib.sha256).digest()
     signed = result.snapshotMAC + mac + name
     result.patchMAC = hmac.new(patch_key, signed, hashlib.sha256).digest()
     return bytes(result.SerializeToString())
+
+
+def _action(index: list[str], version: int) -> Any:
+    action = protos.sync_action.SyncActionData(
+        index=orjson.dumps(index), padding=b"", version=version
+    )
+    action.value.timestamp = int(time.time() * 1000)
+    return action
+
+
+def _push_name(account: Account) -> bytes:
+    """The patch that brings critical_block to version 1."""
+    action = _action(["setting_pushName"], 1)
+    action.value.pushNameSetting.name = account.name
+    return _patch(account, PUSH_NAME_COLLECTION, [], action)
+
+
+def save_contact(network: Network, account: Account, contact: Account, name: str) -> None:
+    """The phone's user gives somebody a name in the address book, which companions learn."""
+    action = _action(["contact", str(contact.pn_jid)], 2)
+    saved = action.value.contactAction
+    saved.fullName, saved.firstName = name, name.partition(" ")[0]
+    saved.lidJID, saved.saveOnPrimaryAddressbook = str(contact.lid_jid), True
+    kept = _patches(account, CONTACTS_COLLECTION)
+    kept.append(_patch(account, CONTACTS_COLLECTION, kept, action))
+    network.directory.save(account)
+    _tell(network, account, CONTACTS_COLLECTION, len(kept))
 
 
 def answer(connection: Connection, request: Node) -> Node:
@@ -129,7 +174,7 @@ def _collection(connection: Connection, asked: Node) -> Node:
     if change is not None and known == len(kept):
         _keep(account, kept, change.data)
         connection.network.directory.save(account)
-        _tell(connection, name, len(kept), but=device.id)
+        _tell(connection.network, account, name, len(kept), but=device.id)
         return Node("collection", {**attrs, "version": len(kept)})
     found = [Node("patch", content=raw) for raw in kept[known:]]
     content = [Node("patches", content=found)] if found else []
@@ -142,7 +187,7 @@ def _collection(connection: Connection, asked: Node) -> Node:
 def _patches(account: Account, name: str) -> list[bytes]:
     kept = account.patches.setdefault(name, [])
     if name == PUSH_NAME_COLLECTION and not kept:
-        kept.append(patch(account))
+        kept.append(_push_name(account))
     return kept
 
 
@@ -166,8 +211,9 @@ def _opened(data: bytes, blob: bytes) -> Any:
     )
 
 
-def _tell(connection: Connection, name: str, version: int, but: int) -> None:
-    account, network = connection.owner[0], connection.network
+def _tell(
+    network: Network, account: Account, name: str, version: int, but: int | None = None
+) -> None:
     news = Node("collection", {"name": name, "version": version})
     for device in account.devices:
         if device != but:

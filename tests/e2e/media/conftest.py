@@ -71,11 +71,13 @@ class Stage:
         content = await self.letter(message)
         return content, (await self.client.get(f"{self.inbox}/{message['wa_id']}/media")).json()
 
-    async def phone_sends(self, kind: str, content: bytes, **more: Any) -> Json:
-        """The friend's phone sends a file to the session; the message as it arrived."""
+    async def phone_sends(
+        self, kind: str, content: bytes, to: str | None = None, **more: Any
+    ) -> Json:
+        """The friend's phone sends a file to the session (or elsewhere); the message as it came."""
         data = {"kind": kind, "data": b64encode(content).decode(), **more}
         path = f"/v1/sandbox/phones/{self.friend['phone']}/send"
-        answer = await self.client.post(path, json={"to": self.anna.number, "media": data})
+        answer = await self.client.post(path, json={"to": to or self.anna.number, "media": data})
         assert answer.status_code == 200, answer.text
         wa_id = answer.json()["id"]
         seen = await self.feed.event(

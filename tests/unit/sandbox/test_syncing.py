@@ -19,7 +19,7 @@ def test_a_companion_can_read_the_push_name() -> None:
     """With the shared key the patch opens, its MAC holds, and the name is in it."""
     account = Account("ph_1", "ten_1", "1", "2", "Ana", b"k" * 32)
     index_key, value_key, *_ = syncing._keys(account.sync_key[1])
-    patch = protos.sync.SyncdPatch.FromString(syncing.patch(account))
+    patch = protos.sync.SyncdPatch.FromString(syncing._push_name(account))
     [mutation] = patch.mutations
     sealed, mac = mutation.record.value.blob[:-32], mutation.record.value.blob[-32:]
     assert mac == syncing._value_mac(
