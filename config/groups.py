@@ -249,6 +249,11 @@ class Sessions(Group):
     command_seconds: float = Field(
         default=15.0, ge=1, le=60, description="Seconds that a caller waits for a session's answer."
     )
+    allow_private: str = Field(
+        default="",
+        description="Networks, addresses and host names, separated by commas, at which sessions' "
+        "own proxies may be although they are not on the internet.",
+    )
     starts_per_second: float = Field(
         default=50.0, gt=0, description="Sessions that one worker connects per second at most."
     )
@@ -260,6 +265,11 @@ class Sessions(Group):
         "over; less than what whoever started it waits before killing it "
         "(`WA_SERVE_STOP_SECONDS`).",
     )
+
+    @property
+    def allowed(self) -> list[str]:
+        """`allow_private` as a list."""
+        return _listed(self.allow_private)
 
 
 class Events(Group):
@@ -319,7 +329,7 @@ class Webhooks(Group):
     )
     secret_key: JwtSecret | None = Field(
         default=None,
-        description="Seals webhooks' secrets and headers in the database, at least 32 bytes; the "
+        description="Seals webhooks' secrets and headers and sessions' proxies in the database, at least 32 bytes; the "
         "same on every machine. Unset: derived from the secret that signs access tokens; set this "
         "before you change that one.",
     )

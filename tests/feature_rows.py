@@ -46,7 +46,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Restart, stop, logout, delete", REST),
         Row("Auto-reconnect", WORKS),
         Row("Restore at boot", WORKS),
-        Row("Proxy per session", REST, LATER),
+        Row("Proxy per session", REST),
         Row("Device name", REST, "One per process: the engine merges it over all sessions."),
         Row("Session metadata echoed in events", API),
         Row("Ignore filters (groups, status, channels)", REST),

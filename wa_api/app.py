@@ -142,6 +142,7 @@ def options_of(settings: Settings) -> tuple[Options, HttpOptions]:
         queue_limit=settings.sessions.queue_limit,
         command_seconds=settings.sessions.command_seconds,
         networks=tuple(settings.network_names()),
+        private_proxies=tuple(settings.sessions.allowed),
         sandbox_socket=settings.data / "sandbox" / "control.sock" if own_sandbox else None,
         tokens=TokenOptions(
             secret=settings.jwt_secret(),

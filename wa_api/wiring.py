@@ -13,6 +13,7 @@ from wa_api.domain.events import Cursor
 from wa_api.domain.ids import TenantId
 from wa_api.labels import LabelledLog
 from wa_api.media.signing import Signer
+from wa_api.net.addresses import Rules
 from wa_api.services import Services
 from wa_api.services.api_keys import ApiKeys
 from wa_api.services.asking import Asking
@@ -27,7 +28,7 @@ from wa_api.services.media import Media
 from wa_api.services.messages import Messages
 from wa_api.services.queue import Queue
 from wa_api.services.sandbox import Sandbox
-from wa_api.services.sessions import Sessions
+from wa_api.services.sessions import Proxies, Sessions
 from wa_api.services.tenants import Tenants
 from wa_api.services.users import Users
 from wa_api.services.webhooks import WebhookOptions, Webhooks
@@ -35,6 +36,7 @@ from wa_api.shelf import MediaOptions, open_shelf
 from wa_api.store import events as event_rows
 from wa_api.store.db import database
 from wa_api.store.open import open_store
+from wa_api.store.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Options:
     queue_limit: int = 10_000
     command_seconds: float = 15.0
     networks: tuple[str, ...] = ("whatsapp",)
+    private_proxies: tuple[str, ...] = ()
     sandbox_socket: Path | None = None
     tokens: TokenOptions
     webhooks: WebhookOptions
@@ -114,6 +117,7 @@ def build_services(options: Options, bus: Bus) -> Services:
     )
     socket = options.sandbox_socket
     owners = Owners(bus.commands, options.command_seconds)
+    proxies = Proxies(Sealer(options.webhooks.sealing_keys), Rules(options.private_proxies))
     signer = Signer(options.media_secret, options.media_url_seconds)
     media = Media(open_shelf(options.media), signer, facts, owners)
     messages = Messages(bus.commands, log, facts, owners, media, options.send_seconds)
@@ -122,7 +126,7 @@ def build_services(options: Options, bus: Bus) -> Services:
         tenants=Tenants(auth, bus.fleet, owners),
         users=Users(auth),
         api_keys=ApiKeys(auth),
-        sessions=Sessions(bus.fleet, events, facts, owners, options.networks),
+        sessions=Sessions(bus.fleet, events, facts, owners, options.networks, proxies),
         messages=messages,
         chats=Chats(facts, log, messages),
         media=media,

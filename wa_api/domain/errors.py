@@ -229,6 +229,12 @@ class Fenced(WaError):
     code, status, retryable = "fenced", 409, False
 
 
+class InvalidProxy(WaError):
+    """That is not the URL of a proxy that can be used."""
+
+    code, status, retryable = "invalid_proxy", 422, False
+
+
 class NameTaken(Conflict):
     """That name is taken."""
 

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     RESTRICTION_ENDED = "restriction_ended"  #: new contacts may be tried again
     PASSKEY_REQUIRED = "passkey_required"
     SERVICE_UNAVAILABLE = "service_unavailable"
+    PROXY_FAILED = "proxy_failed"  #: the session's proxy does not lead to WhatsApp; it tries again
     CRASHED_REPEATEDLY = "crashed_repeatedly"  #: quarantined: it took its workers down
     ENGINE_ERROR = "engine_error"
 

@@ -125,6 +125,16 @@ class NewKey(Body):
 # ── sessions ──
 
 
+ProxyUrl = Annotated[
+    str,
+    Meta(
+        max_length=1000,
+        description="`http://`, `https://` or `socks5://`, then `user:password@` (percent-encoded) "
+        "where the proxy wants it, host and port. It is kept sealed and never shown whole.",
+    ),
+]
+
+
 class NewSession(Body):
     """A session. `start` begins pairing at once; `metadata` is shown with each of its events."""
 
@@ -132,15 +142,19 @@ class NewSession(Body):
     network: Annotated[str, Meta(min_length=1, max_length=32)] = "whatsapp"
     settings: SessionSettings | None = None
     metadata: Metadata | None = None
+    proxy: ProxyUrl | None = None
     start: bool = False
 
 
 class SessionChange(Body):
-    """What is absent stays; an empty `metadata` removes it."""
+    """What is absent stays; an empty `metadata` or `proxy` removes it. A session that runs
+    connects anew through another proxy.
+    """
 
     name: Name | None = None
     settings: SessionSettings | None = None
     metadata: Metadata | None = None
+    proxy: ProxyUrl | None = None
 
 
 class PairingPhone(Body):

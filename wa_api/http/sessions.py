@@ -8,6 +8,7 @@ from sanic.response import HTTPResponse
 
 from wa_api.domain.errors import (
     CommandTimedOut,
+    InvalidProxy,
     NameTaken,
     NoQr,
     QuotaExceeded,
@@ -46,7 +47,7 @@ _ONE = "/sessions/<session:str>"
     body=NewSession,
     returns=SessionView,
     status=201,
-    errors=(NameTaken, QuotaExceeded),
+    errors=(NameTaken, QuotaExceeded, InvalidProxy),
 )
 async def create(request: Request, body: NewSession) -> SessionView:
     """Create a session."""
@@ -56,6 +57,7 @@ async def create(request: Request, body: NewSession) -> SessionView:
         network=body.network,
         settings=body.settings,
         metadata=body.metadata,
+        proxy=body.proxy,
         start=body.start,
     )
 
@@ -80,16 +82,17 @@ async def get(request: Request, session: str) -> SessionView:
     scope=_WRITE,
     body=SessionChange,
     returns=SessionView,
-    errors=(SessionNotFound, NameTaken),
+    errors=(SessionNotFound, NameTaken, InvalidProxy),
 )
 async def update(request: Request, session: str, body: SessionChange) -> SessionView:
-    """Change a session's name, settings or metadata."""
+    """Change a session's name, settings, metadata or proxy."""
     return await services(request).sessions.update(
         caller(request),
         SessionId(session),
         name=body.name,
         settings=body.settings,
         metadata=body.metadata,
+        proxy=body.proxy,
     )
 
 

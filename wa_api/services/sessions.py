@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from wa_api.domain.addresses import USER, parse_address
 from wa_api.domain.errors import (
     InvalidAddress,
     InvalidBody,
+    InvalidProxy,
     NoQr,
     SessionAlreadyLinked,
     SessionNotConnected,
@@ -26,7 +29,9 @@ from wa_api.domain.errors import (
 from wa_api.domain.events import now
 from wa_api.domain.ids import SessionId
 from wa_api.domain.principals import Principal, Scope
+from wa_api.domain.proxies import parse_proxy
 from wa_api.domain.sessions import TERMINAL, Desired, SessionSettings, SessionState
+from wa_api.net.addresses import Rules
 from wa_api.services.audit import record
 from wa_api.services.bus import Owners
 from wa_api.services.events import Events, Filter
@@ -34,6 +39,8 @@ from wa_api.services.facts import Facts
 from wa_api.services.views import SessionView, session_view
 from wa_api.store import sessions as rows
 from wa_api.store.rows import SessionRow
+from wa_api.store.sealing import Sealer
+from wa_api.store.sessions import KeptProxy
 
 log = structlog.get_logger()
 
@@ -42,6 +49,26 @@ _LOOK_BACK_SECONDS = 180.0
 _QR, _CHANGED = "session.qr_issued", "session.state_changed"
 #: A session that is being started gets this much longer to answer.
 _START_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """How proxies are kept, and where they may be."""
+
+    sealer: Sealer
+    rules: Rules
+
+    def kept(self, url: str | None) -> KeptProxy | None:
+        """A given URL as rows hold it; raises InvalidProxy. A name is looked up, and its address
+        checked, with each connection.
+        """
+        if not url:
+            return None if url is None else KeptProxy("", "")
+        proxy = parse_proxy(url)
+        with suppress(ValueError):  # a name
+            if not self.rules.allow(proxy.host, str(ip_address(proxy.host))):
+                raise InvalidProxy("`proxy`: that address is not on the internet.")
+        return KeptProxy(self.sealer.seal(url), proxy.shown)
 
 
 class Qr(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +99,10 @@ class Sessions:
         facts: Facts,
         owners: Owners,
         networks: tuple[str, ...],
+        proxies: Proxies,
     ) -> None:
         """`networks` are those that sessions may be made on."""
+        self._proxies = proxies
         self._fleet, self._events, self._facts = fleet, events, facts
         self._owners, self._networks = owners, networks
 
@@ -85,6 +114,7 @@ class Sessions:
         network: str,
         settings: SessionSettings | None,
         metadata: dict[str, str] | None,
+        proxy: str | None,
         start: bool,
     ) -> SessionView:
         """A new session, not linked; `start` begins pairing at once."""
@@ -93,7 +123,7 @@ class Sessions:
             raise InvalidBody(f"`network`: must be one of {', '.join(self._networks)}.")
         if who.sessions is not None:
             raise SessionNotFound("This key is limited to some sessions and makes none.")
-        settings = _checked(settings)
+        settings, kept = _checked(settings), self._proxies.kept(proxy)
         desired = Desired.RUNNING if start else Desired.STOPPED
         row = await rows.create(
             tenant,
@@ -101,6 +131,7 @@ class Sessions:
             name=name,
             settings=_plain(settings),
             metadata=metadata,
+            proxy=kept,
             desired=desired,
         )
         if start:
@@ -134,17 +165,19 @@ class Sessions:
         name: str | None,
         settings: SessionSettings | None,
         metadata: dict[str, str] | None,
+        proxy: str | None,
     ) -> SessionView:
         """Change what is given."""
         row = await self._row(who, session, Scope.SESSIONS_WRITE)
-        settings = _checked(settings)
+        settings, kept = _checked(settings), self._proxies.kept(proxy)
         plain = _plain(settings)
         changed = await rows.update(
-            row.tenant, session, name=name, settings=plain, metadata=metadata
+            row.tenant, session, name=name, settings=plain, metadata=metadata, proxy=kept
         )
-        if row.runs and (settings is not None or metadata is not None):
+        if row.runs and (settings, metadata, proxy) != (None, None, None):
             await self._refresh(row)
-        about = {"name": name, "settings": plain, "metadata": metadata}
+        shown = None if kept is None else kept.shown
+        about = {"name": name, "settings": plain, "metadata": metadata, "proxy": shown}
         await record(who, row.tenant, "session.updated", session, **about)
         return session_view(changed)
 

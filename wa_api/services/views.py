@@ -26,6 +26,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `jid` is the linked number's address, `lid` its hidden id; both absent until linked.
     `worker` runs it under fencing number `epoch`. `metadata` is on each of its events.
+    `proxy` is shown without its user name and password.
     """
 
     id: str
@@ -47,6 +48,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     epoch: int
     settings: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
+    proxy: str | None = None
 
 
 def session_view(row: SessionRow) -> SessionView:
@@ -71,6 +73,7 @@ def session_view(row: SessionRow) -> SessionView:
         epoch=row.epoch,
         settings=row.settings or None,
         metadata=row.metadata or None,
+        proxy=row.proxy_shown,
     )
 
 

@@ -154,6 +154,8 @@ class Session(Model):
     worker = _ref(null=True)
     settings = fields.TextField()  # JSON object
     metadata = fields.TextField(null=True)  # JSON object of strings
+    proxy = fields.TextField(null=True)  # sealed URL
+    proxy_shown = fields.CharField(max_length=400, null=True)  # without its secrets
     created_at = _ms(null=False)
     deleted_at = _ms()
     forgotten_at = _ms()  # when a deleted session's device store was removed

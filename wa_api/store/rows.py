@@ -44,6 +44,8 @@ class SessionRow:
     worker: str | None
     settings: dict[str, Any]
     metadata: dict[str, str]
+    proxy: str | None
+    proxy_shown: str | None
     created_at: float
     deleted_at: float | None
     attempts: int = 0

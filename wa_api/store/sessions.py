@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,6 +26,13 @@ MAX_LIMIT = 200
 _ENDS = sorted(TERMINAL)
 
 
+class KeptProxy(NamedTuple):
+    """A session's proxy: its sealed URL, and what is shown of it; "" twice for none."""
+
+    sealed: str
+    shown: str
+
+
 async def create(
     tenant: TenantId,
     *,
@@ -33,11 +40,12 @@ async def create(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     metadata: Mapping[str, str] | None = None,
+    proxy: KeptProxy | None = None,
     desired: Desired = Desired.STOPPED,
 ) -> SessionRow:
     """A new session, not linked. Raises NameTaken, QuotaExceeded, TenantNotFound."""
     session, now = SessionId(new_id("ses")), now_ms()
-    kept = (_json(settings or {}), _json(metadata))
+    kept = (_json(settings or {}), _json(metadata), *(proxy or (None, None)))
     values = (session, tenant, name, network, desired, SessionState.STOPPED, Reason.REQUESTED)
     try:
         return await database().run(lambda: _create((*values, now, *kept)))
@@ -64,8 +72,8 @@ def _create(values: tuple[Any, ...]) -> Work[SessionRow]:
             raise QuotaExceeded(f"This tenant may have {most} sessions.")
     rows = yield Sql(
         "INSERT INTO sessions (id, tenant, name, network, desired, state, reason, since, "
-        "settings, metadata, created_at, epoch, attempts) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8, 0, 0) "
+        "settings, metadata, proxy, proxy_shown, created_at, epoch, attempts) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $8, 0, 0) "
         "RETURNING *",
         values,
     )
@@ -124,18 +132,21 @@ async def update(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     metadata: Mapping[str, str] | None = None,
+    proxy: KeptProxy | None = None,
 ) -> SessionRow:
     """Change what is given; raises NameTaken, SessionNotFound."""
     try:
         rows = await database().fetch(
             "UPDATE sessions SET name = COALESCE($3, name), settings = COALESCE($4, settings), "
-            "metadata = COALESCE($5, metadata) "
+            "metadata = COALESCE($5, metadata), proxy = COALESCE($6, proxy), "
+            "proxy_shown = COALESCE($7, proxy_shown) "
             "WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL RETURNING *",
             session,
             tenant,
             name,
             _json(settings),
             _json(metadata),
+            *(proxy or (None, None)),
         )
     except Duplicate as error:
         raise NameTaken("Another session of this tenant has that name.") from error

@@ -222,6 +222,8 @@ def session_row(row: Row) -> SessionRow:
         worker=row["worker"],
         settings=orjson.loads(row["settings"]),
         metadata=orjson.loads(row["metadata"] or "{}"),
+        proxy=row["proxy"] or None,
+        proxy_shown=row["proxy_shown"] or None,
         created_at=seconds(row["created_at"]),
         deleted_at=seconds(row["deleted_at"]),
         attempts=row["attempts"],

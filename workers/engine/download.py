@@ -86,16 +86,19 @@ class Downloader:
         """`seconds` that one file may take."""
         self._network, self._seconds = network, seconds
 
-    async def pieces(self, remote: Remote, most: int) -> AsyncGenerator[bytes]:
+    async def pieces(
+        self, remote: Remote, most: int, proxy_url: str | None = None
+    ) -> AsyncGenerator[bytes]:
         """The bytes of a file, as they come. Only the end of the iteration says that they are right.
 
+        By way of `proxy_url`, if given, instead of the network's own.
         Raises MediaGone, MediaDamaged, MediaTooLarge (over `most`), or CallFailed.
         """
         opener = Opener(remote)
         size = 0
         try:
             async with asyncio.timeout(self._seconds):
-                async for sealed in self._sealed(remote):
+                async for sealed in self._sealed(remote, proxy_url or self._network.proxy_url):
                     size += len(sealed)
                     if size > most + 2 * CHUNK:
                         raise MediaTooLarge(most=most)
@@ -107,13 +110,13 @@ class Downloader:
             raise CallFailed("media_server_failed", detail) from None
         yield opener.close()
 
-    async def _sealed(self, remote: Remote) -> AsyncIterator[bytes]:
+    async def _sealed(self, remote: Remote, proxy_url: str | None) -> AsyncIterator[bytes]:
         ca_file = self._network.ca_file
         trust = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         headers = {"Origin": "https://web.whatsapp.com", "Accept-Encoding": "identity"}
         async with (
             httpx.AsyncClient(
-                verify=trust, proxy=self._network.proxy_url, timeout=30.0, trust_env=False
+                verify=trust, proxy=proxy_url, timeout=30.0, trust_env=False
             ) as client,
             client.stream("GET", _url(remote), headers=headers) as answer,
         ):

@@ -58,6 +58,7 @@ from workers.engine.port import (
     Target,
     Uploaded,
 )
+from workers.engine.relay import Line
 from workers.engine.transfers import Transfers
 
 log = structlog.get_logger()
@@ -91,9 +92,13 @@ class Host(Protocol):
     downloader: Downloader
 
     async def connect(
-        self, session: str, deliver: Callable[[Any], Awaitable[None]], limits: StopLimits
+        self,
+        session: str,
+        deliver: Callable[[Any], Awaitable[None]],
+        limits: StopLimits,
+        line: Line | None = None,
     ) -> Connection:
-        """A new connection, not started, for the session's device store."""
+        """A new connection, not started, for the session's device store; by a `line` of its own."""
         ...
 
     def leaked(self, connection: Connection) -> None:
@@ -108,8 +113,15 @@ class Host(Protocol):
 class NeonizeEngine:
     """See port.Engine. One object runs once: after a stop or an end, make another."""
 
-    def __init__(self, session: str, handle: Handler, host: Host, timing: Timing) -> None:
+    def __init__(
+        self, session: str, handle: Handler, host: Host, timing: Timing, line: Line | None = None
+    ) -> None:
+        """`line`: through the session's own proxy."""
         self._session, self._handle, self._host, self._timing = session, handle, host, timing
+        self._line = line
+        self._complaints: set[asyncio.Task[None]] = set()
+        if line is not None:
+            line.on_trouble = self._on_trouble
         self._emitting = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -134,6 +146,8 @@ class NeonizeEngine:
     async def stop(self) -> None:
         """See port.Engine."""
         self._stopping, self._online = True, False
+        if self._line is not None:
+            self._line.close()
         self._wake.set()
         connection, runner = self._connection, self._runner
         if connection is not None:
@@ -164,7 +178,9 @@ class NeonizeEngine:
 
     async def _stay_connected(self) -> None:
         """Dial, and return when the connection must be given up."""
-        connection = await self._host.connect(self._session, self._fact, self._timing.stop)
+        connection = await self._host.connect(
+            self._session, self._fact, self._timing.stop, self._line
+        )
         if self._stopping:
             return
         self._connection, self._redial = connection, False
@@ -303,7 +319,8 @@ class NeonizeEngine:
         remote = convert.remote_of(message)
         if remote is None:
             raise MediaGone("The message does not say where its file is.")
-        return self._host.downloader.pieces(remote, most)
+        proxy_url = None if self._line is None else self._line.url
+        return self._host.downloader.pieces(remote, most, proxy_url)
 
     async def mark_read(self, chat: Jid, sender: Jid, wa_ids: list[str]) -> None:
         """See port.Engine."""
@@ -411,6 +428,14 @@ class NeonizeEngine:
         if not self._told_offline and not self._stopping:
             self._told_offline = True
             await self._emit(Offline(detail))
+
+    def _on_trouble(self, why: str) -> None:
+        """The proxy does not lead to WhatsApp. While online that only concerns a file."""
+        if self._online or self._stopping:
+            return
+        told = asyncio.create_task(self._emit(Offline(why, Reason.PROXY_FAILED)))
+        self._complaints.add(told)
+        told.add_done_callback(self._complaints.discard)
 
     async def _disconnected(self, _: Any) -> None:
         await self._went_offline("The connection was lost.")

@@ -15,14 +15,18 @@ from uuid import uuid4
 
 import structlog
 
+from wa_api.domain.proxies import Proxy, parse_proxy
+from wa_api.net.addresses import Rules
 from workers.engine.connection import Connection, StopLimits
 from workers.engine.download import Downloader
 from workers.engine.engine import NeonizeEngine, Timing
 from workers.engine.neonize import LIBRARY, Client, check_process, library_version
 from workers.engine.port import Engine, Handler, NetworkEndpoint
+from workers.engine.relay import Line, Relay
 from workers.engine.stores import DeviceStores
 from workers.engine.transfers import Transfers
 from workers.engine.trust import trust
+from workers.engine.tunnels import Tunnels
 
 log = structlog.get_logger()
 
@@ -54,8 +58,10 @@ class NeonizeFactory:
         device_name: str = "wa-api",
         timing: Timing | None = None,
         wear: Wear | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """`device_name` is what people see in their phone's list of linked devices.
+        """`device_name` is what people see in their phone's list of linked devices; `rules` say
+        where sessions' own proxies may be.
 
         Raises EngineUnusable when the process was not started as it must be.
         """
@@ -68,21 +74,32 @@ class NeonizeFactory:
         self._calls = ThreadPoolExecutor(CALL_THREADS, thread_name_prefix="engine-call")
         self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="engine-control")
         self.transfers, self.downloader = Transfers(), Downloader(network)
+        through = None if network.proxy_url is None else parse_proxy(network.proxy_url)
+        self._relay = Relay(Tunnels(rules=rules or Rules(), through=through))
         self._starts = self._leaks = 0
         # A client that is collected stops whatever runs under its uuid: those that left a thread
         # behind are kept, for the library still holds pointers into them.
         self._kept: list[Connection] = []
 
-    def make(self, session: str, handle: Handler) -> Engine:
+    def make(self, session: str, handle: Handler, proxy: Proxy | None = None) -> Engine:
         """See port.EngineFactory."""
-        return NeonizeEngine(session, handle, self, self._timing)
+        line = None if proxy is None else self._relay.line(proxy)
+        return NeonizeEngine(session, handle, self, self._timing, line)
 
     async def connect(
-        self, session: str, deliver: Callable[[Any], Awaitable[None]], limits: StopLimits
+        self,
+        session: str,
+        deliver: Callable[[Any], Awaitable[None]],
+        limits: StopLimits,
+        line: Line | None = None,
     ) -> Connection:
         """See engine.Host."""
+        proxy_url = self._network.proxy_url
+        if line is not None:
+            await self._relay.listen()
+            proxy_url = line.url
         address = await self._stores.prepare(session)
-        client = Client(address, uuid4().hex, self._device_name, self._network.proxy_url)
+        client = Client(address, uuid4().hex, self._device_name, proxy_url)
         self._starts += 1
         return Connection(client, deliver, self._calls, self._control, limits)
 
@@ -130,6 +147,7 @@ class NeonizeFactory:
     async def close(self) -> None:
         """Let the threads go that wait for work. Leave the process with os._exit after it: Go's
         threads and those of failed pairings do not end."""
+        await self._relay.close()
         for executor in (self._calls, self._control):
             executor.shutdown(wait=False, cancel_futures=True)
 

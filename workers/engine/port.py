@@ -20,6 +20,7 @@ from wa_api.domain.content import NO_CONTEXT, Content, Context
 from wa_api.domain.data import Data
 from wa_api.domain.errors import SessionNotConnected
 from wa_api.domain.media import Facts, MediaKind, Ready
+from wa_api.domain.proxies import Proxy
 from wa_api.domain.sessions import Reason
 
 
@@ -61,9 +62,10 @@ class Online:
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """The connection was lost; the engine reconnects by itself."""
+    """The connection was lost, or cannot be made; the engine goes on trying by itself."""
 
     detail: str = ""
+    reason: Reason = Reason.CONNECTION_LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,8 +383,10 @@ class Engine(Protocol):
 class EngineFactory(Protocol):
     """Makes engines; knows the network, the device stores and the process."""
 
-    def make(self, session: str, handle: Handler) -> Engine:
-        """An engine for a session (its device store is found by the session's id)."""
+    def make(self, session: str, handle: Handler, proxy: Proxy | None = None) -> Engine:
+        """An engine for a session (its device store is found by the session's id). With a `proxy`
+        whatever it exchanges with WhatsApp goes through that, or not at all.
+        """
         ...
 
     async def forget(self, session: str) -> None:

@@ -23,12 +23,14 @@ from wa_api.domain.addresses import USER
 from wa_api.domain.commands import Command
 from wa_api.domain.content import File
 from wa_api.domain.data import Data
-from wa_api.domain.errors import Fenced
+from wa_api.domain.errors import Fenced, WaError
 from wa_api.domain.events import SessionQrIssued, SessionStateChanged
 from wa_api.domain.ids import WorkerId
 from wa_api.domain.messages import Status
+from wa_api.domain.proxies import Proxy, parse_proxy
 from wa_api.domain.sessions import ONLINE, Reason, SessionState, may_follow
 from wa_api.store.rows import Advance, NewReceipt
+from wa_api.store.sealing import Sealed, Sealer
 from workers.engine import port
 from workers.engine.port import Engine, EngineEvent, EngineFactory
 from workers.sessions import views
@@ -52,6 +54,7 @@ FINISHING = 3.0  #: seconds that commands and events in hand get when a session 
 PAUSES = (1.0, 60.0)  #: first and longest pause before a new engine, seconds
 OWED = 500  #: receipts and news of this process that may wait to be told while engines go on
 GRACE = 10.0  #: seconds to record what arrived, after the lease is lost (the rows are fenced)
+CONNECTING = {SessionState.STARTING, SessionState.RECONNECTING}
 ENGINE_ERRORS = 5  #: in a row, after which a session has failed
 
 
@@ -66,6 +69,7 @@ class Means:
     debts: Debts
     media: MediaMeans
     restriction_seconds: float = 3600.0  #: see Restriction
+    sealer: Sealer | None = None  #: opens what is kept of sessions' proxies
 
 
 class Actor:
@@ -84,7 +88,8 @@ class Actor:
         self._voice = Voice(
             owned, means.events, means.inbox, means.debts, self._lost, wanted.metadata
         )
-        self.settings = wanted.settings
+        self.settings, self._proxy = wanted.settings, wanted.proxy
+        self._complaint: str | None = None  #: what was told of the proxy last
         self.files = Attachments(owned, means.media, self._voice, wanted.settings.media)
         self._arrivals = Arrivals(owned, means.records, self._voice, self._lost)
         self._sends = Sends(
@@ -113,7 +118,8 @@ class Actor:
 
     def follows(self, wanted: Wanted) -> bool:
         """Whether it goes by what a user wants now (see `adopt`)."""
-        return wanted.settings == self.settings and wanted.metadata == self._voice.metadata
+        mine = self.settings, self._voice.metadata, self._proxy
+        return (wanted.settings, wanted.metadata, wanted.proxy) == mine
 
     @property
     def engine(self) -> Engine | None:
@@ -138,6 +144,9 @@ class Actor:
     def adopt(self, wanted: Wanted) -> None:
         """A user may have changed settings: what can change while it runs does now."""
         self._voice.metadata = wanted.metadata
+        if wanted.proxy != self._proxy:
+            self._proxy, self._complaint = wanted.proxy, None
+            self.judge(Again(Reason.REQUESTED))
         if wanted.settings == self.settings:
             return
         self.settings = settings = wanted.settings
@@ -213,13 +222,27 @@ class Actor:
     async def _start_engine(self) -> None:
         if self._lost:
             raise Fenced
-        engine = self._means.factory.make(self.owned.session, self._handle)
+        try:
+            proxy = self._way_out()
+        except WaError as error:  # never without the proxy
+            self.judge(Finish(Change(SessionState.FAILED, Reason.PROXY_FAILED, str(error))))
+            return
+        engine = self._means.factory.make(self.owned.session, self._handle, proxy)
         self._engine = engine
         try:
             await engine.start()
         except Exception as error:
             log.exception("session.engine_start_failed", session=self.owned.session)
             self.judge(Again(Reason.ENGINE_ERROR, type(error).__name__))
+
+    def _way_out(self) -> Proxy | None:
+        """The session's proxy; raises Sealed when it cannot be read any more."""
+        sealed, sealer = self._proxy, self._means.sealer
+        if sealed is None:
+            return None
+        if sealer is None:
+            raise Sealed
+        return parse_proxy(sealer.open(sealed))
 
     async def _renew(self, why: Again) -> Finish | Leave | Drop | None:
         """Wait before the next engine; a verdict that came meanwhile."""
@@ -424,7 +447,7 @@ class Actor:
     async def _online(self, fact: port.Online) -> None:
         first = self.state is SessionState.PAIRING
         self.linked = True
-        self._failures = 0
+        self._failures, self._complaint = 0, None
         if first:
             await insist(lambda: self._means.records.linked(self.owned), self._lost)
             await self._sends.begin()
@@ -447,8 +470,12 @@ class Actor:
         self._visibility.offline()
         self._names.offline()
         if self.state in ONLINE:
-            reason = Reason.CONNECTION_LOST
-            await self._enter(Change(SessionState.RECONNECTING, reason, fact.detail or None))
+            await self._enter(Change(SessionState.RECONNECTING, fact.reason, fact.detail or None))
+        elif fact.reason is Reason.PROXY_FAILED and self.state in CONNECTING:
+            if fact.detail == self._complaint:
+                return
+            self._complaint = fact.detail
+            await self._enter(Change(SessionState.STARTING, fact.reason, fact.detail))
 
     async def _on_restricted(self) -> None:
         until = await self._sends.restrict(self._means.restriction_seconds)

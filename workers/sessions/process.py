@@ -8,7 +8,9 @@ import structlog
 from config.settings import Settings, WrongSetting
 from wa_api.domain.ids import WorkerId
 from wa_api.domain.sessions import MediaPolicy
+from wa_api.net.addresses import Rules
 from wa_api.shelf import MediaOptions, open_shelf
+from wa_api.store.sealing import Sealer
 from workers.engine.factory import NeonizeFactory
 from workers.engine.port import EngineUnusable, NetworkEndpoint
 from workers.engine.stores import DeviceStores, open_stores
@@ -39,7 +41,8 @@ async def work(settings: Settings, network: str, worker: WorkerId) -> int:
         factory = _factory(settings, network, stores)
         restriction = settings.sessions.restriction_seconds
         media = _media(settings)
-        means = Means(records, bus.log, bus.inbox, factory, Debts(), media, restriction)
+        sealer = Sealer(settings.sealing_keys())
+        means = Means(records, bus.log, bus.inbox, factory, Debts(), media, restriction, sealer)
         supervisor = Supervisor(
             Place(worker, network, settings.sessions.capacity),
             limits,
@@ -58,7 +61,8 @@ async def work(settings: Settings, network: str, worker: WorkerId) -> int:
 
 def _factory(settings: Settings, network: str, stores: DeviceStores) -> NeonizeFactory:
     try:
-        return NeonizeFactory(_endpoint(settings, network), stores)
+        rules = Rules(settings.sessions.allowed)
+        return NeonizeFactory(_endpoint(settings, network), stores, rules=rules)
     except EngineUnusable as error:
         raise WrongSetting(f"WA_NETWORKS__{network.upper()}: {error}") from None
 

@@ -62,6 +62,7 @@ class Wanted:
     attempts: int = 0
     settings: SessionSettings = field(default_factory=SessionSettings)
     metadata: dict[str, str] = field(default_factory=dict)
+    proxy: str | None = None  #: sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,7 @@ def _wanted(row: SessionRow) -> Wanted:
         *(row.id, row.tenant, row.state, row.epoch, row.jid, row.attempts),
         settings=msgspec.convert(row.settings, SessionSettings),
         metadata=row.metadata,
+        proxy=row.proxy,
     )
 
 

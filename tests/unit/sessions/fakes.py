@@ -24,6 +24,7 @@ from wa_api.domain.leases import Lease
 from wa_api.domain.media import Ready
 from wa_api.domain.messages import Address, MessageView, Problem, Status, advances
 from wa_api.domain.pacing import Pacing
+from wa_api.domain.proxies import Proxy
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
 from wa_api.shelf import MediaOptions, open_shelf
 from wa_api.store.chat_facts import Changed as Noticed
@@ -307,12 +308,14 @@ class Factory:
     """Makes engines and keeps them."""
 
     engines: list[Engine] = field(default_factory=list)
+    proxies: list[Proxy | None] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     worn_out: bool = False
     stuck: bool = False
     stores_away: bool = False
 
-    def make(self, session: str, handle: Handler) -> Engine:
+    def make(self, session: str, handle: Handler, proxy: Proxy | None = None) -> Engine:
+        self.proxies.append(proxy)
         self.engines.append(Engine(handle))
         return self.engines[-1]
 

@@ -30,8 +30,10 @@ from wa_api.domain.content import Image, Text
 from wa_api.domain.groups import GetGroup, Group, GroupChanged
 from wa_api.domain.ids import MessageId, WorkerId
 from wa_api.domain.messages import Status
+from wa_api.domain.proxies import Proxy
 from wa_api.domain.sessions import Ignore, MediaPolicy, Reason, SessionSettings
 from wa_api.store.rows import QueueRow, TakenOver
+from wa_api.store.sealing import Sealer
 from workers.engine import port
 from workers.sessions import actor as module
 from workers.sessions.actor import Actor, Means
@@ -80,7 +82,7 @@ class Stage:
     actor: Actor | None = None
     task: asyncio.Task[None] | None = None
 
-    async def begin(self, linked: bool = True) -> Actor:
+    async def begin(self, linked: bool = True, sealer: Sealer | None = None) -> Actor:
         """Run the actor until its engine is started."""
         means = Means(
             self.records,
@@ -90,6 +92,7 @@ class Stage:
             self.debts,
             MEDIA,
             self.restriction_seconds,
+            sealer,
         )
         jid = str(FRIEND) if linked else None
         self.actor = Actor(wanted(jid=jid), owned(), means)
@@ -186,6 +189,48 @@ async def test_an_ignored_chat_is_neither_kept_nor_told(stage: Stage):
     actor.adopt(wanted())
     await emit(replace(INBOUND, chat=group))
     assert len(stage.log.said("message.received")) == 1
+
+
+async def test_another_proxy_means_another_connection(stage: Stage):
+    """The engine is replaced by one that goes through it; the same one changes nothing."""
+    sealer = Sealer(["x" * 32])
+    actor = await stage.begin(sealer=sealer)
+    await stage.factory.engine.emit(ONLINE)
+    through = replace(wanted(), proxy=sealer.seal("socks5://me:secret@proxy.example:1"))
+    actor.adopt(through)
+    assert not actor.follows(wanted())
+    await until(lambda: len(stage.factory.engines) == 2)
+    await stage.factory.engine.emit(ONLINE)
+    actor.adopt(through)
+    assert stage.factory.proxies == [None, Proxy("socks5", "proxy.example", 1, "me", "secret")]
+    assert stage.states() == ["starting", "connected", "starting", "connected"]
+
+
+async def test_a_proxy_that_cannot_be_read_is_not_gone_around(stage: Stage):
+    """Its key is lost: the session fails, and nothing connects."""
+    actor = await stage.begin(sealer=Sealer(["x" * 32]))
+    actor.adopt(replace(wanted(), proxy=Sealer(["y" * 32]).seal("http://proxy.example:1")))
+    await stage.ended()
+    assert stage.states()[-1] == "failed"
+    assert stage.log.said("session.state_changed")[-1].reason == Reason.PROXY_FAILED
+    assert len(stage.factory.engines) == 1
+
+
+async def test_a_proxy_that_fails_is_told_once_for_each_reason(stage: Stage):
+    """While it tries, also after the connection was lost; then it is back."""
+    await stage.online()
+    emit = stage.factory.engine.emit
+    await emit(port.Offline("The connection was lost."))
+    for why in ("no answer", "no answer", "refused", "refused"):
+        await emit(port.Offline(why, Reason.PROXY_FAILED))
+    await emit(ONLINE)
+    told = [(one.state, one.reason, one.detail) for one in stage.log.said("session.state_changed")]
+    assert told[2:] == [
+        ("reconnecting", "connection_lost", "The connection was lost."),
+        ("starting", "proxy_failed", "no answer"),
+        ("starting", "proxy_failed", "refused"),
+        ("connected", "restored", None),
+    ]
 
 
 async def test_the_engine_waits_while_the_database_is_away(stage: Stage):

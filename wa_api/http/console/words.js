@@ -132,6 +132,7 @@ const WORDS = {
   "reason.restriction_ended": ["the restriction ended", "a restrição acabou", "la restricción terminó"],
   "reason.passkey_required": ["the account demands a passkey", "a conta exige uma passkey", "la cuenta exige una passkey"],
   "reason.service_unavailable": ["WhatsApp does not answer", "o WhatsApp não responde", "WhatsApp no responde"],
+  "reason.proxy_failed": ["the session's proxy does not work", "o proxy da sessão não funciona", "el proxy de la sesión no funciona"],
   "reason.crashed_repeatedly": ["it failed again and again", "falhou repetidamente", "falló repetidamente"],
   "reason.engine_error": ["the engine failed", "o motor falhou", "el motor falló"],
 
