@@ -133,6 +133,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Channels", API),
         Row("Channels: media", SENT, ENGINE),
         Row("Profile name, about, photo", API),
+        Row("Pictures of profile, groups, channels by media id", API),
         Row("Privacy settings", API),
         Row("Business catalogue, orders", API, ENGINE),
     ],

@@ -179,6 +179,17 @@ class Shelf:
             await self._studio.avatar(draft.path, mimetype, out)
             return await asyncio.to_thread(out.read_bytes)
 
+    async def avatar_of(self, row: MediaRow) -> bytes:
+        """As `avatar`, of media that are kept. Raises MediaNotFound too."""
+        if not takes(MediaKind.IMAGE, row.mimetype):
+            raise MediaTypeRefused(f"A file of type {row.mimetype} is no picture.")
+        async with (
+            self.files.local(Key(row.tenant, row.sha256)) as source,
+            self.drafts.place() as out,
+        ):
+            await self._studio.avatar(source, row.mimetype, out)
+            return await asyncio.to_thread(out.read_bytes)
+
     async def thumbnail(self, draft: Draft) -> str:
         """A small JPEG of a picture, in base64; raises as `avatar`. The draft is not kept."""
         mimetype = await _picture(draft)

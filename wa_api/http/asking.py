@@ -22,6 +22,7 @@ from wa_api.domain.errors import (
     CommandTimedOut,
     EngineRefused,
     InvalidAddress,
+    InvalidBody,
     MediaDamaged,
     MediaTooComplex,
     MediaTypeRefused,
@@ -32,9 +33,10 @@ from wa_api.domain.errors import (
     WaError,
 )
 from wa_api.domain.ids import SessionId, TenantId
+from wa_api.domain.media import MediaId
 from wa_api.domain.principals import Principal, Scope
 from wa_api.domain.refusals import InvalidImage, RateLimited, WhatsAppTimeout
-from wa_api.http.bodies import Body
+from wa_api.http.bodies import Body, Id
 from wa_api.http.routes import MAX_NAME, Handler, Resource
 from wa_api.http.types import Request, caller, services
 from wa_api.services import Services
@@ -66,11 +68,17 @@ class Asked:
         """The caller's tenant; raises unless the session is the caller's and connected."""
         return await self.services.asking.ready(self.who, self.session, self.scope)
 
-    async def avatar(self, image: bytes) -> bytes:
-        """A picture as WhatsApp takes it; raises InvalidImage."""
+    async def avatar(self, image: bytes | None, media: str | None) -> bytes:
+        """A picture as WhatsApp takes it, given or kept as media; raises InvalidBody when it is not
+        exactly one of them, MediaNotFound or InvalidImage.
+        """
+        if (image is None) is (media is None):
+            raise InvalidBody("Give either `image` or `media`.")
         await self.ready()
+        kept = None if media is None else await self.services.media.row(self.who, MediaId(media))
+        shelf = self.services.media.shelf
         try:
-            return await self.services.media.shelf.avatar(image)
+            return await (shelf.avatar(image or b"") if kept is None else shelf.avatar_of(kept))
         except (MediaDamaged, MediaTooComplex, MediaTypeRefused) as error:
             raise InvalidImage(error.detail) from None
 
@@ -97,10 +105,17 @@ Image = Annotated[
 ]
 
 
-class PictureBody(Body):
-    """A picture."""
+Kept = Annotated[
+    Id,
+    Meta(description="The id of a picture in `/media`, instead of `image`; needs `messages:read`."),
+]
 
-    image: Image
+
+class PictureBody(Body):
+    """A picture: `image`, or the id of `media`."""
+
+    image: Image | None = None
+    media: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from wa_api.domain.addresses import GROUP, LID, USER
-from wa_api.domain.errors import InvalidAddress, InvalidBody, MessageNotFound
+from wa_api.domain.errors import InvalidAddress, InvalidBody, MediaNotFound, MessageNotFound
 from wa_api.domain.groups import (
     MAX_NAME,
     MAX_TOPIC,
@@ -240,11 +240,11 @@ async def participants(asked: Asked, group: str, body: PeopleChange) -> Any:
     scope=_WRITE,
     body=PictureBody,
     returns=PictureSet,
-    errors=(*_ADMIN, InvalidImage),
+    errors=(*_ADMIN, InvalidImage, MediaNotFound),
 )
 async def set_picture(asked: Asked, group: str, body: PictureBody) -> Any:
     """Set a group's picture."""
-    where, image = _group(group), await asked.avatar(body.image)
+    where, image = _group(group), await asked.avatar(body.image, body.media)
     return await asked.answer(SetGroupPicture(group=where, image=image))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from wa_api.domain.addresses import NEWSLETTER
-from wa_api.domain.errors import InvalidAddress
+from wa_api.domain.errors import InvalidAddress, MediaNotFound
 from wa_api.domain.newsletters import (
     MAX_ABOUT,
     MAX_NAME,
@@ -28,7 +28,7 @@ from wa_api.domain.newsletters import (
 )
 from wa_api.domain.principals import Scope
 from wa_api.domain.refusals import InvalidImage, NewsletterNotFound
-from wa_api.http.asking import Asked, Image, address, both
+from wa_api.http.asking import Asked, Image, Kept, address, both
 from wa_api.http.bodies import Body, Query
 from wa_api.http.routes import Resource
 
@@ -47,6 +47,7 @@ class NewNewsletter(Body):
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
     description: Annotated[str, Meta(max_length=MAX_ABOUT)] = ""
     image: Image | None = None
+    media: Kept | None = None
 
 
 class NewsletterLinkQuery(Query):
@@ -94,14 +95,16 @@ async def list_all(asked: Asked) -> Any:
     body=NewNewsletter,
     returns=Newsletter,
     status=201,
-    errors=(InvalidImage,),
+    errors=(InvalidImage, MediaNotFound),
 )
 async def create(asked: Asked, body: NewNewsletter) -> Any:
     """Create a newsletter.
 
     WhatsApp demands that its terms for newsletters were accepted once, on the phone.
     """
-    image = b"" if body.image is None else await asked.avatar(body.image)
+    image = b""
+    if body.image is not None or body.media is not None:
+        image = await asked.avatar(body.image, body.media)
     return await asked.answer(
         CreateNewsletter(name=body.name, description=body.description, image=image)
     )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from wa_api.domain.addresses import GROUP, LID, USER
-from wa_api.domain.errors import InvalidAddress
+from wa_api.domain.errors import InvalidAddress, MediaNotFound
 from wa_api.domain.groups import PictureSet
 from wa_api.domain.principals import Scope
 from wa_api.domain.profile import (
@@ -115,11 +115,11 @@ async def update(asked: Asked, body: ProfileChange) -> Any:
     scope=_WRITE,
     body=PictureBody,
     returns=PictureSet,
-    errors=(InvalidImage,),
+    errors=(InvalidImage, MediaNotFound),
 )
 async def set_picture(asked: Asked, body: PictureBody) -> Any:
     """Set the number's own picture."""
-    return await asked.answer(SetProfilePicture(image=await asked.avatar(body.image)))
+    return await asked.answer(SetProfilePicture(image=await asked.avatar(body.image, body.media)))
 
 
 @both(profile, "GET", "/profile/link", "profile.link", scope=_READ, returns=ContactLink)
