@@ -85,6 +85,8 @@ BODIES: dict[str, Any] = {
     "sandbox.refuse_pairing": {},
     "sandbox.break_devices": {"how": "drop"},
     "sandbox.create_group": {"subject": "x"},
+    "sandbox.save_contact": {"contact": "5511999990000"},
+    "sandbox.accept_invite": {"id": "x"},
     "sandbox.start_load": {"phones": ["ph_1"], "to": ["5511999990000"], "rate": 1},
 }
 
