@@ -22,6 +22,14 @@ from wa_api.domain.content import (
     Sendable,
 )
 from wa_api.domain.pacing import Priority
+from wa_api.http.action_parts import (
+    EditPart,
+    ForwardPart,
+    PinPart,
+    ReactionPart,
+    RevokePart,
+    VotePart,
+)
 from wa_api.http.bodies import AddressText, Body
 from wa_api.http.media_parts import (
     AlbumPart,
@@ -33,21 +41,15 @@ from wa_api.http.media_parts import (
 )
 from wa_api.http.parts import (
     ContactsPart,
-    EditPart,
     EventPart,
-    ForwardPart,
     GroupInvitePart,
     InteractivePart,
     LocationPart,
     MessageRef,
     Part,
-    PinPart,
     PollPart,
-    ReactionPart,
-    RevokePart,
     Strict,
     TextPart,
-    VotePart,
     contacts,
     wrong,
 )

@@ -3,6 +3,8 @@
 An engine speaks for exactly one session. Its facts come out as `EngineEvent`s, in order per
 chat; `handle` must have returned (the event is safe) before the engine takes the next one, so
 that little is lost when the process is killed.
+
+Longer than most files: all that passes between a session and its engine is said in this one place.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from typing import Any
 from workers.sandbox import group_queries, protos
 from workers.sandbox import params as p
 from workers.sandbox.accounts import Account
+from workers.sandbox.asker import Asker
 from workers.sandbox.errors import BadRequest, Conflict, NotFound, QueryError
 from workers.sandbox.finding import Finder
-from workers.sandbox.group_queries import Asker
 from workers.sandbox.handlers import Table
 from workers.sandbox.network import Network
 from workers.sandbox.wire import Jid, Node

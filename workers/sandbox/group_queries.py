@@ -5,17 +5,25 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
-from workers.sandbox import invitations
+from workers.sandbox import communities, invitations
 from workers.sandbox.accounts import Account
+from workers.sandbox.asker import (
+    BAD_REQUEST,
+    CONFLICT,
+    FORBIDDEN,
+    NOT_ACCEPTABLE,
+    NOT_AUTHORIZED,
+    NOT_FOUND,
+    Asker,
+)
 from workers.sandbox.errors import QueryError
-from workers.sandbox.group_news import brief, describe, notify, participant, welcome
+from workers.sandbox.group_news import describe, notify, participant, welcome
 from workers.sandbox.groups import Group
-from workers.sandbox.wire import Jid, Node
+from workers.sandbox.wire import Node
 
 if TYPE_CHECKING:
     from workers.sandbox.connection import Connection
@@ -25,42 +33,6 @@ log = structlog.get_logger()
 
 NAME_LIMIT = 100
 TIMERS = (0, 86_400, 604_800, 7_776_000)
-BAD_REQUEST, NOT_AUTHORIZED, FORBIDDEN = 400, 401, 403
-NOT_FOUND, NOT_ACCEPTABLE, CONFLICT = 404, 406, 409
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks for something, of which group, and whether to change it."""
-
-    network: Network
-    account: Account
-    target: Jid | None
-    changes: bool = True
-
-    @property
-    def group(self) -> Group:
-        """The group; QueryError unless the asker is a member."""
-        group = self.network.groups.find(self.target)
-        if group is None:
-            raise QueryError(NOT_FOUND, "item-not-found")
-        if self.account.id not in group.members:
-            raise QueryError(FORBIDDEN, "forbidden")
-        return group
-
-    @property
-    def own_group(self) -> Group:
-        """The group; QueryError unless the asker is an admin of it."""
-        group = self.group
-        if not group.is_admin(self.account):
-            raise QueryError(FORBIDDEN, "forbidden")
-        return group
-
-    def saved(self, group: Group, *news: Node) -> None:
-        """The group was changed: keeps it, and tells its members."""
-        self.network.groups.save(group)
-        if news:
-            notify(self.network, group, self.account, list(news))
 
 
 def answer(connection: Connection, request: Node) -> Node | None:
@@ -333,59 +305,6 @@ def _decide(asker: Asker, request: Node) -> Node:
     return Node("membership_requests_action", content=results)
 
 
-# --- communities
-
-
-def _links(asker: Asker, request: Node) -> Node:
-    community = asker.own_group
-    link = request.find("link")
-    for child in link.find_all("group") if link is not None else ():
-        group = Asker(asker.network, asker.account, child.jid("jid")).own_group
-        if not community.parent or group.community:
-            raise QueryError(NOT_ACCEPTABLE, "not-acceptable")
-        group.community = community.id
-        asker.saved(group)
-        _tell_link(asker, "link", community, group)
-    return Node("links", content=list(request.children))
-
-
-def _unlink(asker: Asker, request: Node) -> Node:
-    community = asker.own_group
-    for child in request.find_all("group"):
-        group = Asker(asker.network, asker.account, child.jid("jid")).own_group
-        if group.community != community.id or group.default:
-            raise QueryError(NOT_ACCEPTABLE, "not-acceptable")
-        group.community = ""
-        asker.saved(group)
-        _tell_link(asker, "unlink", community, group)
-    return Node("unlink", content=list(request.children))
-
-
-def _tell_link(asker: Asker, tag: str, community: Group, group: Group) -> None:
-    """Members of the group hear of their community, members of the community of their group."""
-    for reader, other, kind in (
-        (group, community, "parent_group"),
-        (community, group, "sub_group"),
-    ):
-        attrs = {f"{tag}_type": kind}
-        if tag == "unlink":
-            attrs["unlink_reason"] = "unlink_group"
-        notify(asker.network, reader, asker.account, [Node(tag, attrs, [brief(other)])])
-
-
-def _sub_groups(asker: Asker, request: Node) -> Node:
-    return Node("sub_groups", content=[*map(brief, asker.network.groups.within(asker.group))])
-
-
-def _community_members(asker: Asker, request: Node) -> Node:
-    community = asker.group
-    groups = [community, *asker.network.groups.within(community)]
-    ids = dict.fromkeys(id for group in groups for id in group.members)
-    found = (asker.network.directory.by_id(id) for id in ids)
-    content = [participant(account) for account in found if account is not None]
-    return Node("linked_groups_participants", content=content)
-
-
 _HANDLERS: dict[str, Callable[[Asker, Node], Node | None]] = {
     "create": _create,
     "query": _query,
@@ -403,8 +322,8 @@ _HANDLERS: dict[str, Callable[[Asker, Node], Node | None]] = {
     "accept": _accept,
     "membership_approval_requests": _waiting,
     "membership_requests_action": _decide,
-    "links": _links,
-    "unlink": _unlink,
-    "sub_groups": _sub_groups,
-    "linked_groups_participants": _community_members,
+    "links": communities.links,
+    "unlink": communities.unlink,
+    "sub_groups": communities.sub_groups,
+    "linked_groups_participants": communities.members,
 }

@@ -11,8 +11,8 @@ import orjson
 import structlog
 
 from workers.sandbox.accounts import Account
+from workers.sandbox.asker import FORBIDDEN, NOT_ACCEPTABLE, NOT_FOUND
 from workers.sandbox.errors import QueryError
-from workers.sandbox.group_queries import FORBIDDEN, NOT_ACCEPTABLE, NOT_FOUND
 from workers.sandbox.groups import Group
 from workers.sandbox.media import MEDIA_HOST
 from workers.sandbox.newsletter_queries import GRAPH

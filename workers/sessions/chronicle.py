@@ -165,7 +165,7 @@ class Chronicle:
 
     async def overhear(self, asked: Ask, answer: msgspec.Struct | None) -> None:
         """Keep what an answer to somebody else tells, if that can be done at once."""
-        told = [await self._placed(one) for one in chats_told(asked, answer, time.time())]
+        told = chats_told(asked, answer, time.time())
         await self._keep_now(told, people_told(asked, answer))
 
     async def overhear_refusal(self, asked: Ask, code: str) -> None:
@@ -174,7 +174,9 @@ class Chronicle:
 
     async def _keep_now(self, noted: Sequence[Noted], learned: Sequence[Learned]) -> None:
         try:
-            await self._report(await self._kept(noted, learned))
+            placed = [await self._placed(one) for one in noted]
+            heeded = [one for one in placed if not self.ignored.chat(parse_address(one.chat))]
+            await self._report(await self._kept(heeded, learned))
         except Unavailable as error:
             log.info("session.answer_not_kept", session=self._owned.session, error=str(error))
 

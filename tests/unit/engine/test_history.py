@@ -104,3 +104,16 @@ def test_what_holds_nothing_is_nothing():
     [part, _] = slices(made)
     assert [len(past.messages) for past in part.chats] == [0]
     assert len(slices(event(syncType=5))) == 1
+
+
+def test_chats_say_how_long_their_messages_last():
+    """With the time of the setting; where messages stay there is neither."""
+    made = event(syncType=0)
+    made.Data.conversations.add(
+        ID=ALICE, ephemeralExpiration=604_800, ephemeralSettingTimestamp=1_700_000_000
+    )
+    made.Data.conversations.add(ID=GROUP)
+    [chats, _] = slices(made)
+    one, two = chats.chats
+    assert (one.disappears_after, one.disappears_set_at) == (604_800, 1_700_000_000.0)
+    assert (two.disappears_after, two.disappears_set_at) == (0, None)
