@@ -175,7 +175,7 @@ class Chronicle:
     async def _keep_now(self, noted: Sequence[Noted], learned: Sequence[Learned]) -> None:
         try:
             placed = [await self._placed(one) for one in noted]
-            heeded = [one for one in placed if not self.ignored.chat(parse_address(one.chat))]
+            heeded = [one for one in placed if not self.ignored.chat(_jid(one.chat))]
             await self._report(await self._kept(heeded, learned))
         except Unavailable as error:
             log.info("session.answer_not_kept", session=self._owned.session, error=str(error))
@@ -253,6 +253,12 @@ class Chronicle:
                 else:
                     self.contacts.learn(parse_address(number), lid)
         return {lid: phone for lid in lids if (phone := self.contacts.phone(lid)) is not None}
+
+
+def _jid(text: str) -> Jid:
+    """An address of WhatsApp's, whatever it looks like."""
+    user, _, server = text.partition("@")
+    return Jid(user, server)
 
 
 def _person(fact: Inbound) -> tuple[Jid, Jid | None, str]:
