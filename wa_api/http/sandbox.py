@@ -193,13 +193,30 @@ _action(
     shapes.PhonePicture,
     dict[str, Any],
 )
+_SAVING = (*_AT_WORK, BadRequest)
 _action(
     "contacts",
     "phone.save_contact",
     "save_contact",
     "Save somebody in the phone's address book: linked devices send status posts to those in it.",
     shapes.SavedContact,
-    errors=(*_AT_WORK, BadRequest),
+    errors=_SAVING,
+)
+_action(
+    "contacts/import",
+    "phone.save_contacts",
+    "save_contacts",
+    "Save many people in the phone's address book.",
+    shapes.SavedContacts,
+    errors=_SAVING,
+)
+_action(
+    "contacts/remove",
+    "phone.remove_contact",
+    "remove_contact",
+    "Remove somebody from the phone's address book.",
+    shapes.RemoveContact,
+    errors=_SAVING,
 )
 _action("call", "phone.call", "call", "Call somebody.", shapes.PhoneCall, dict[str, Any])
 _action("hang-up", "phone.hang_up", "hang_up", "End a call.", shapes.HangUpBody)

@@ -123,6 +123,29 @@ class PhonePicture(Body):
     image: Annotated[bytes, Meta(max_length=700_000)]
 
 
+class SavedContact(Body):
+    """Somebody for the phone's address book; without `name` as he calls himself.
+
+    `contact` may be a number that nobody has; one that is saved already gets the new name.
+    """
+
+    contact: Target
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    first_name: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class SavedContacts(Body):
+    """Many at once."""
+
+    contacts: Annotated[list[SavedContact], Meta(min_length=1, max_length=1000)]
+
+
+class RemoveContact(Body):
+    """Whom the phone removes from its address book."""
+
+    contact: Target
+
+
 class PhoneCall(Body):
     """Whom the phone calls."""
 
@@ -185,13 +208,6 @@ class JoinBody(Body):
     """An invite link or its code."""
 
     invite: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class SavedContact(Body):
-    """Somebody for the phone's address book; without `name` as he calls himself."""
-
-    contact: Target
-    name: Name | None = None
 
 
 class AcceptBody(Body):

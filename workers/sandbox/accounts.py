@@ -67,6 +67,7 @@ class Account(msgspec.Struct):
     disappearing: int = 0
     link: str = ""  # code of the contact link, once it was asked for
     patches: dict[str, list[bytes]] = {}  # app state, by collection
+    saved: dict[str, str] = {}  # the address book: names by phone number's address
     sync_key: tuple[bytes, bytes] = msgspec.field(
         default_factory=lambda: (secrets.token_bytes(6), secrets.token_bytes(32))
     )

@@ -119,6 +119,7 @@ def _conversation(
         made.name = group.subject
     elif (peer := phone.network.directory.find(Jid.parse(chat))) is not None:
         made.pnJID = str(peer.pn_jid)
+        made.name = phone.account.saved.get(str(peer.pn_jid), "")
     for letter in reversed(letters):  # newest first, as phones do
         entry = made.messages.add(msgOrderID=letter.number)
         _message(entry.message, letter, in_group=group is not None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from workers.sandbox.contact_methods import ContactMethods
 from workers.sandbox.errors import BadRequest, NotFound
 from workers.sandbox.fault_methods import FaultMethods
 from workers.sandbox.finding import Finder
@@ -29,6 +30,7 @@ class Methods:
         self.table: Table = {
             **JudgeMethods(network, info).table,
             **PhoneMethods(network, finder, media).table,
+            **ContactMethods(network, finder).table,
             **GroupMethods(network, finder).table,
             **NewsletterMethods(network, finder).table,
             **FaultMethods(network, finder, loads).table,

@@ -150,18 +150,42 @@ class SetPicture(OnePhone):
     image: bytes
 
 
+class SavedContact(Struct, forbid_unknown_fields=True, kw_only=True):
+    """An entry of an address book, under the address that is given: a number or a LID.
+
+    Without `name` as he calls himself.
+    """
+
+    contact: Name
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    first_name: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class SaveContact(OnePhone):
+    """Whom the phone saves, and as what (see SavedContact)."""
+
+    contact: Name
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    first_name: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class SaveContacts(OnePhone):
+    """Many at once."""
+
+    contacts: Annotated[list[SavedContact], Meta(min_length=1, max_length=20_000)]
+
+
+class RemoveContact(OnePhone):
+    """Whom the phone removes from its address book."""
+
+    contact: Name
+
+
 class Call(OnePhone):
     """Whom the phone calls."""
 
     to: Name
     video: bool = False
-
-
-class SaveContact(OnePhone):
-    """Somebody for the phone's address book; without `name` as he calls himself."""
-
-    contact: Name
-    name: Name | None = None
 
 
 class HangUp(OnePhone):

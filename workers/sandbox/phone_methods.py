@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from workers.sandbox import content, pairing, polls, presence, profiles, syncing
+from workers.sandbox import content, pairing, polls, presence, profiles
 from workers.sandbox import params as p
 from workers.sandbox.accounts import Account
 from workers.sandbox.attachments import attach, fetch
@@ -49,7 +49,6 @@ class PhoneMethods:
             "phone.forget_sessions": (p.OnePhone, self._forget_sessions),
             "phone.garble": (p.Garble, self._garble),
             "phone.picture": (p.SetPicture, self._picture),
-            "phone.save_contact": (p.SaveContact, self._save_contact),
             "phone.call": (p.Call, self._call),
             "phone.hang_up": (p.HangUp, self._hang_up),
         }
@@ -209,16 +208,6 @@ class PhoneMethods:
     async def _picture(self, given: p.SetPicture) -> dict[str, Any]:
         account = self._find.online_phone(given).account
         return {"id": profiles.set_picture(self._network, account, None, given.image)}
-
-    async def _save_contact(self, given: p.SaveContact) -> dict[str, Any]:
-        """Companions learn it, and send their status posts to that contact too."""
-        account = self._find.online_phone(given).account
-        jid = self._find.address(given.tenant, given.contact)
-        contact = self._network.directory.find(jid)
-        if contact is None or contact is account:
-            raise BadRequest("that is not somebody else's number")
-        syncing.save_contact(self._network, account, contact, given.name or contact.name)
-        return {}
 
     async def _call(self, given: p.Call) -> dict[str, Any]:
         """Somebody's companions ring; their phone too, but it says nothing."""

@@ -2,8 +2,8 @@
 
 The phone begins with one change, in `critical_block`: the account's push name, which a companion
 needs before it may announce its presence. Its address book is in `critical_unblock_low`: to those in
-it, a companion sends status posts. What companions change is kept and told to the others;
-the phone reads of it only the push name.
+it, a companion sends status posts. What companions change is kept and told to the others; the phone
+reads of it only the push name. What the phone itself changes goes the same way (`change`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import hmac
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from workers.sandbox import protos
 from workers.sandbox.accounts import Account, Device
+from workers.sandbox.attachments import seal
 from workers.sandbox.wire import Node
 
 if TYPE_CHECKING:
@@ -39,7 +41,16 @@ COLLECTIONS = (
     "regular",
     "regular_low",
 )
-_SET = 0
+_SET, _REMOVE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a collection as it shall be; without a value it is removed."""
+
+    index: tuple[str, ...]
+    value: Any = None  # SyncActionValue, without its time
+    version: int = 1
 
 
 def share_key(phone: Phone, device: Device) -> None:
@@ -80,81 +91,104 @@ def _encrypt(key: bytes, plaintext: bytes) -> bytes:
     return iv + cipher.update(padded) + cipher.finalize()
 
 
-def _value_mac(key: bytes, key_id: bytes, sealed: bytes) -> bytes:
-    associated = bytes([_SET + 1]) + key_id
+def _value_mac(key: bytes, key_id: bytes, sealed: bytes, operation: int = _SET) -> bytes:
+    associated = bytes([operation + 1]) + key_id
     length = len(associated).to_bytes(8, "big")
     return hmac.new(key, associated + sealed + length, hashlib.sha512).digest()[:32]
 
 
-def _lt_hash(value_macs: Iterable[bytes]) -> bytes:
-    """The summation hash of a collection: its entries' expansions, added up in 16-bit numbers."""
-    info, sums = b"WhatsApp Patch Integrity", [0] * 64
-    for mac in value_macs:
-        expanded = HKDF(algorithm=SHA256(), length=128, salt=None, info=info).derive(mac)
-        numbers = struct.unpack("<64H", expanded)
-        sums = [(one + more) & 0xFFFF for one, more in zip(sums, numbers, strict=True)]
-    return struct.pack("<64H", *sums)
+class _Summary:
+    """The summation hash of a collection: the same for the same entries, however they came."""
 
+    def __init__(self, patches: Sequence[bytes]) -> None:
+        self._sum, self.records = [0] * 64, dict[bytes, Any]()
+        for raw in patches:
+            self.apply(protos.sync.SyncdPatch.FromString(raw).mutations)
 
-def _entries(kept: Iterable[bytes]) -> dict[bytes, bytes]:
-    """A collection's entries after all its patches: MAC of the index to MAC of the value."""
-    entries: dict[bytes, bytes] = {}
-    for raw in kept:
-        for mutation in protos.sync.SyncdPatch.FromString(raw).mutations:
-            index = mutation.record.index.blob
-            entries.pop(index, None)
+    def apply(self, mutations: Any) -> None:
+        """Take the entries of one more patch in."""
+        for mutation in mutations:
+            record = mutation.record
+            before = self.records.pop(record.index.blob, None)
+            if before is not None:
+                self._add(before, -1)
             if mutation.operation == _SET:
-                entries[index] = mutation.record.value.blob[-32:]
-    return entries
+                self.records[record.index.blob] = record
+                self._add(record, 1)
+
+    def _add(self, record: Any, sign: int) -> None:
+        mac, info = record.value.blob[-32:], b"WhatsApp Patch Integrity"
+        expanded = HKDF(algorithm=SHA256(), length=128, salt=None, info=info).derive(mac)
+        lanes = struct.unpack("<64H", expanded)
+        self._sum = [
+            (old + sign * lane) % 65536 for old, lane in zip(self._sum, lanes, strict=True)
+        ]
+
+    @property
+    def digest(self) -> bytes:
+        """128 bytes."""
+        return struct.pack("<64H", *self._sum)
+
+    def mac(self, account: Account, collection: str, version: int) -> bytes:
+        """How the phone signs that a version holds this."""
+        key = _keys(account.sync_key[1])[3]
+        signed = self.digest + _place(collection, version)
+        return hmac.new(key, signed, hashlib.sha256).digest()
 
 
-def _patch(account: Account, collection: str, kept: list[bytes], action: Any) -> bytes:
-    """The `SyncdPatch` by which the phone sets one entry of a collection."""
-    key_id, data = account.sync_key
-    index_key, value_key, value_mac_key, snapshot_key, patch_key = _keys(data)
-    sealed = _encrypt(value_key, action.SerializeToString())
-    mac = _value_mac(value_mac_key, key_id, sealed)
-    result = protos.sync.SyncdPatch()
-    result.version.version = len(kept) + 1
-    result.keyID.ID = key_id
-    mutation = result.mutations.add(operation=_SET)
-    mutation.record.index.blob = hmac.new(index_key, action.index, hashlib.sha256).digest()
-    mutation.record.value.blob = sealed + mac
-    mutation.record.keyID.ID = key_id
-    entries = _entries(kept) | {mutation.record.index.blob: mac}
-    name = (len(kept) + 1).to_bytes(8, "big") + collection.encode()
-    signed = _lt_hash(entries.values()) + name
-    result.snapshotMAC = hmac.new(snapshot_key, signed, hashlib.sha256).digest()
-    signed = result.snapshotMAC + mac + name
-    result.patchMAC = hmac.new(patch_key, signed, hashlib.sha256).digest()
-    return bytes(result.SerializeToString())
-
-
-def _action(index: list[str], version: int) -> Any:
-    action = protos.sync_action.SyncActionData(
-        index=orjson.dumps(index), padding=b"", version=version
-    )
-    action.value.timestamp = int(time.time() * 1000)
-    return action
+def _place(collection: str, version: int) -> bytes:
+    return version.to_bytes(8, "big") + collection.encode()
 
 
 def _push_name(account: Account) -> bytes:
-    """The patch that brings critical_block to version 1."""
-    action = _action(["setting_pushName"], 1)
-    action.value.pushNameSetting.name = account.name
-    return _patch(account, PUSH_NAME_COLLECTION, [], action)
+    """The `SyncdPatch` that brings critical_block to version 1."""
+    value = protos.sync_action.SyncActionValue()
+    value.pushNameSetting.name = account.name
+    return _sealed(account, PUSH_NAME_COLLECTION, [], [Entry(("setting_pushName",), value)])
 
 
-def save_contact(network: Network, account: Account, contact: Account, name: str) -> None:
-    """The phone's user gives somebody a name in the address book, which companions learn."""
-    action = _action(["contact", str(contact.pn_jid)], 2)
-    saved = action.value.contactAction
-    saved.fullName, saved.firstName = name, name.partition(" ")[0]
-    saved.lidJID, saved.saveOnPrimaryAddressbook = str(contact.lid_jid), True
-    kept = _patches(account, CONTACTS_COLLECTION)
-    kept.append(_patch(account, CONTACTS_COLLECTION, kept, action))
+def change(network: Network, account: Account, collection: str, entries: Sequence[Entry]) -> None:
+    """The phone changes entries; its companions are told."""
+    kept = _patches(account, collection)
+    kept.append(_sealed(account, collection, kept, entries))
     network.directory.save(account)
-    _tell(network, account, CONTACTS_COLLECTION, len(kept))
+    _tell(network, account, collection, len(kept))
+
+
+def _sealed(
+    account: Account, collection: str, kept: Sequence[bytes], entries: Sequence[Entry]
+) -> bytes:
+    """The `SyncdPatch` that follows those which are kept."""
+    key_id, data = account.sync_key
+    result = protos.sync.SyncdPatch()
+    result.version.version = version = len(kept) + 1
+    result.keyID.ID = key_id
+    macs = b"".join(_write(result, account, entry) for entry in entries)
+    summary = _Summary(kept)
+    summary.apply(result.mutations)
+    result.snapshotMAC = summary.mac(account, collection, version)
+    signed = result.snapshotMAC + macs + _place(collection, version)
+    result.patchMAC = hmac.new(_keys(data)[4], signed, hashlib.sha256).digest()
+    return bytes(result.SerializeToString())
+
+
+def _write(result: Any, account: Account, entry: Entry) -> bytes:
+    """Add an entry to a patch; its MAC."""
+    key_id, data = account.sync_key
+    index_key, value_key, value_mac_key, *_ = _keys(data)
+    index = orjson.dumps(entry.index)
+    action = protos.sync_action.SyncActionData(index=index, padding=b"", version=entry.version)
+    if entry.value is not None:
+        action.value.CopyFrom(entry.value)
+    action.value.timestamp = int(time.time() * 1000)
+    operation = _REMOVE if entry.value is None else _SET
+    sealed = _encrypt(value_key, action.SerializeToString())
+    mac = _value_mac(value_mac_key, key_id, sealed, operation)
+    mutation = result.mutations.add(operation=operation)
+    mutation.record.index.blob = hmac.new(index_key, index, hashlib.sha256).digest()
+    mutation.record.value.blob = sealed + mac
+    mutation.record.keyID.ID = key_id
+    return mac
 
 
 def answer(connection: Connection, request: Node) -> Node:
@@ -176,12 +210,32 @@ def _collection(connection: Connection, asked: Node) -> Node:
         connection.network.directory.save(account)
         _tell(connection.network, account, name, len(kept), but=device.id)
         return Node("collection", {**attrs, "version": len(kept)})
+    if asked.get("return_snapshot") == "true" and len(kept) > 1:
+        found = [Node("snapshot", content=_snapshot(connection.network, account, name, kept))]
+        return Node("collection", {**attrs, "version": len(kept)}, found)
     found = [Node("patch", content=raw) for raw in kept[known:]]
     content = [Node("patches", content=found)] if found else []
     if change is not None:
         attrs["type"] = "error"
         content.append(Node("error", {"code": 409, "text": "conflict"}))
     return Node("collection", {**attrs, "version": len(kept)}, content)
+
+
+def _snapshot(network: Network, account: Account, name: str, kept: Sequence[bytes]) -> bytes:
+    """Where all entries of the newest version are, without what was replaced or removed."""
+    summary, version = _Summary(kept), len(kept)
+    made = protos.sync.SyncdSnapshot(mac=summary.mac(account, name, version))
+    made.version.version, made.keyID.ID = version, account.sync_key[0]
+    made.records.extend(summary.records.values())
+    data, key = made.SerializeToString(), os.urandom(32)
+    blob = seal(data, key, b"WhatsApp App State Keys")
+    found = protos.sync.ExternalBlobReference(mediaKey=key, fileSizeBytes=len(data))
+    found.directPath = network.media.put(blob)
+    found.fileSHA256, found.fileEncSHA256 = (
+        hashlib.sha256(data).digest(),
+        hashlib.sha256(blob).digest(),
+    )
+    return bytes(found.SerializeToString())
 
 
 def _patches(account: Account, name: str) -> list[bytes]:
@@ -211,9 +265,7 @@ def _opened(data: bytes, blob: bytes) -> Any:
     )
 
 
-def _tell(
-    network: Network, account: Account, name: str, version: int, but: int | None = None
-) -> None:
+def _tell(network: Network, account: Account, name: str, version: int, but: int = 0) -> None:
     news = Node("collection", {"name": name, "version": version})
     for device in account.devices:
         if device != but:

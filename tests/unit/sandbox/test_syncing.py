@@ -35,6 +35,36 @@ def test_a_companion_can_read_the_push_name() -> None:
     assert mutation.record.index.blob == index
 
 
+def _entry(who: str, name: str | None) -> syncing.Entry:
+    if name is None:
+        return syncing.Entry(("contact", who), version=2)
+    value = protos.sync_action.SyncActionValue()
+    value.contactAction.fullName = name
+    return syncing.Entry(("contact", who), value, version=2)
+
+
+def test_what_was_set_anew_or_removed_leaves_no_trace_in_the_sum() -> None:
+    """The sum of a collection depends on its entries alone; removals have a MAC of their own."""
+    account, name = Account("ph_1", "ten_1", "1", "2", "Ana", b"k" * 32), "critical_unblock_low"
+    kept: list[bytes] = []
+    for entries in (
+        [_entry("a", "Anna"), _entry("b", "Bruno")],
+        [_entry("a", "Anne"), _entry("b", None)],
+    ):
+        kept.append(syncing._sealed(account, name, kept, entries))
+    last = protos.sync.SyncdPatch.FromString(kept[-1])
+    assert last.version.version == 2
+    alone = syncing._Summary([])
+    alone.apply(last.mutations[:1])
+    assert syncing._Summary(kept).digest == alone.digest != bytes(128)
+    removed = last.mutations[1]
+    assert removed.operation == syncing._REMOVE
+    blob, (key_id, data) = removed.record.value.blob, account.sync_key
+    assert blob[-32:] == syncing._value_mac(syncing._keys(data)[2], key_id, blob[:-32], 1)
+    alone.apply([removed])
+    assert alone.digest == syncing._Summary(kept).digest
+
+
 def test_media_that_a_phone_attaches_can_be_fetched(tmp_path) -> None:
     """Bytes survive encryption into the media host; fields such as a caption are kept."""
     host = MediaHost(tmp_path)
