@@ -28,6 +28,7 @@ from wa_api.domain.media import Ready
 from wa_api.domain.sessions import Reason
 from workers.engine import convert
 from workers.engine.calls import CALLS
+from workers.engine.calls.saved import saved
 from workers.engine.connection import (
     Connection,
     Finished,
@@ -52,6 +53,7 @@ from workers.engine.port import (
     Online,
     PairingEnded,
     QrShown,
+    Saved,
     SendFailed,
     SendUncertain,
     Sent,
@@ -335,6 +337,10 @@ class NeonizeEngine:
     async def presence(self, online: bool) -> None:
         """See port.Engine."""
         await self._attempt(self._ready(), lambda client: client.presence(online))
+
+    async def saved_contacts(self) -> list[Saved]:
+        """See port.Engine."""
+        return await self._attempt(self._ready(), saved)
 
     async def ask(self, what: Ask) -> msgspec.Struct | None:
         """See port.Engine."""

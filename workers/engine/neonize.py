@@ -322,6 +322,11 @@ class Client:
             return found if found.User else None
         return None
 
+    def contacts(self) -> Any:
+        """All `proto.Contact`s in the device store, saved or only met. Raises LibraryError."""
+        with _library_errors():
+            return self._api.contact.get_all_contacts()
+
     def logout(self) -> None:
         """Remove the link on the phone and delete the device. Raises LibraryError."""
         with _library_errors():

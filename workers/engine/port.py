@@ -25,6 +25,8 @@ from wa_api.domain.media import Facts, MediaKind, Ready
 from wa_api.domain.proxies import Proxy
 from wa_api.domain.sessions import Reason
 
+MOST_SAVED = 20_000  #: entries of an address book that are read
+
 
 @dataclass(frozen=True, slots=True)
 class QrShown:
@@ -245,6 +247,17 @@ class Remote:
     keyed_as: MediaKind
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Somebody in the phone's address book; `other` is his other address, for a LID."""
+
+    contact: Jid
+    other: Jid | None = None
+    name: str
+    push_name: str = ""
+    business_name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What WhatsApp's server answered to a send."""
@@ -372,6 +385,13 @@ class Engine(Protocol):
 
     async def presence(self, online: bool) -> None:
         """Show this account as online or not."""
+        ...
+
+    async def saved_contacts(self) -> list[Saved]:
+        """The phone's address book, as far as it came; needs no answer of WhatsApp.
+
+        Of those who are saved; at most `MOST_SAVED`. Raises EngineNotReady or CallFailed.
+        """
         ...
 
     async def ask(self, what: Ask) -> msgspec.Struct | None:

@@ -121,6 +121,8 @@ class Host:
                 await engine.presence(given["online"])
             case "pin_on_phone":
                 return await engine._connection.call(lambda it: pin_on_phone(it, **given), 30)
+            case "saved_contacts":
+                return plain(await engine.saved_contacts())
             case "code":
                 return await engine.pairing_code(given["phone"])
             case "stop" | "logout":
