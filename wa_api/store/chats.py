@@ -95,7 +95,8 @@ class Change:
 _COLUMNS = (
     "c.chat, c.session, c.chat_alt, c.kind, c.last_message, c.last_at, c.unread, c.marked_unread, "
     "c.archived, c.pinned, c.muted_until, c.disappears_after, k.lid, "
-    "COALESCE(c.name, k.name, k.business_name, k.push_name) AS name"
+    "CASE WHEN c.kind <> 'direct' THEN c.name ELSE COALESCE(NULLIF(k.name, ''), "
+    "NULLIF(k.business_name, ''), NULLIF(k.push_name, '')) END AS name"
 )
 _FROM = (
     f"SELECT {_COLUMNS} FROM chats c LEFT JOIN contacts k "
@@ -144,7 +145,7 @@ def _conditions(given: Filter, args: list[Any]) -> list[str]:
         args.append(containing(given.name))
         like = f"LIKE ${len(args)} ESCAPE '\\'"
         found.append(
-            f"(c.chat {like} OR c.folded {like} OR c.chat IN (SELECT contact FROM contacts "
+            f"(c.chat {like} OR (c.kind <> 'direct' AND c.folded {like}) OR c.chat IN (SELECT contact FROM contacts "
             f"WHERE session = $2 AND tenant = $1 AND folded {like}))"
         )
     return found

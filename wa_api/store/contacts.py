@@ -30,6 +30,8 @@ class Learned:
 
     `contact` is a canonical address; with a phone number's, `lid` makes both one identity.
     `known_only`: nobody becomes a contact by it. `picture_id` may be `UNSEEN`.
+    `saved`: whether the phone's address book has the `name`, by whoever reads that; then the
+    other names only fill in what is not known. Nobody else changes a name that is saved.
     """
 
     contact: str
@@ -41,6 +43,7 @@ class Learned:
     picture_id: str | None = None
     picture_url: str | None = None
     known_only: bool = False
+    saved: bool | None = None
 
 
 def contact_view(row: Row) -> ContactView:
@@ -92,11 +95,16 @@ def learning(
         now = row or before
         if now is not None:
             known[one.contact] = now
-        if now is not None and (row is not None or merged):
+        if now is not None and (merged or (row is not None and _shows(row, before))):
             changes.append(Change(contact_view(now), merged))
         else:
             changes.append(None)
     return changes
+
+
+def _shows(row: Row, before: Row | None) -> bool:
+    """Whether readers see a difference."""
+    return before is None or contact_view(row) != contact_view(before)
 
 
 def _known(session: SessionId, news: Sequence[Learned]) -> Work[dict[str, Row]]:
@@ -129,12 +137,40 @@ def _join(
         return phone
     if phone is not None:
         yield Sql("DELETE FROM contacts WHERE id = $1", (other["id"],))
-        return phone
+        return (yield from _complete(phone, other))
     rows = yield Sql(
         "UPDATE contacts SET contact = $2, lid = $3 WHERE id = $1 RETURNING *",
         (other["id"], contact, lid),
     )
     return rows[0]
+
+
+def _complete(row: Row, other: Row) -> Work[Row]:
+    """What is known by the LID alone goes where nothing is known by the phone number."""
+    groups: list[tuple[str, ...]] = [(name,) for name in _NAMES]
+    groups += [("about", "about_at"), ("picture_id", "picture_url", "picture_at")]
+    if other["saved"] and not row["saved"]:
+        groups[0] = ("name", "saved")
+    kept = {name: row[name] for group in groups for name in group}
+    for group in groups:
+        if not row[group[0]] or "saved" in group:
+            kept |= {name: other[name] for name in group if other[name] is not None}
+    kept["folded"] = fold(" ".join(str(kept[name]) for name in _NAMES if kept[name]))
+    sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(kept, 2))
+    rows = yield Sql(
+        f"UPDATE contacts SET {sets} WHERE id = $1 RETURNING *", (row["id"], *kept.values())
+    )
+    return rows[0]
+
+
+def _told(one: Learned, before: Row | None) -> dict[str, Any]:
+    """What is told about somebody of whom that much was known."""
+    told: dict[str, Any] = {name: getattr(one, name) for name in _FACTS}
+    if before is None:
+        return told
+    if one.saved is None:
+        return told | ({"name": None} if before["saved"] else {})
+    return told | {name: None for name in _NAMES[1:] if before[name]}
 
 
 def _write(
@@ -143,7 +179,7 @@ def _write(
     """The row as it is now; None when nothing was news."""
     if before is None and one.known_only:
         return None
-    told = {name: getattr(one, name) for name in _FACTS} | {"lid": lid}
+    told = _told(one, before) | {"lid": lid, "saved": one.saved}
     news = {name: _cut(name, value) for name, value in told.items() if value is not None}
     stamps = {_STAMPS[name]: now_ms() for name in news if name in _STAMPS}
     if before is not None and all(before[name] == value for name, value in news.items()):
@@ -173,9 +209,15 @@ def _confirm(row: Row, stamps: dict[str, int]) -> Sql:
     return Sql(f"UPDATE contacts SET {sets} WHERE id = $1", (row["id"], *stamps.values()))
 
 
-def _cut(name: str, value: str) -> str:
-    text = value.replace("\0", "")
-    return text[:_NAME_LENGTH] if name in _NAMES else text
+def _cut(name: str, value: str | bool) -> str | int:
+    if isinstance(value, bool):
+        return int(value)
+    return short_name(value) if name in _NAMES else value.replace("\0", "")
+
+
+def short_name(name: str) -> str:
+    """A name as it is kept."""
+    return name.replace("\0", "")[:_NAME_LENGTH]
 
 
 async def canonical(tenant: TenantId, session: SessionId, address: str) -> str:

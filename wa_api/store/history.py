@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wa_api.domain.chats import kind_of
+from wa_api.domain.chats import ChatKind, kind_of
 from wa_api.domain.ids import TenantId, new_id
 from wa_api.domain.leases import Lease
 from wa_api.domain.messages import Status
@@ -27,7 +27,10 @@ SOURCE = "history"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastChat:
-    """A chat as the phone has it; addresses are canonical, times Unix seconds."""
+    """A chat as the phone has it; addresses are canonical, times Unix seconds.
+
+    `name` is kept of groups and the like: people have theirs as contacts.
+    """
 
     chat: str
     time: float
@@ -128,6 +131,12 @@ _COLUMNS = {
 }
 
 
+def _name(one: PastChat) -> tuple[str | None, str | None]:
+    if not one.name or kind_of(one.chat) is ChatKind.DIRECT:
+        return None, None
+    return one.name, fold(one.name)
+
+
 def _keep(owned: Owned[None], past: Sequence[PastChat]) -> Sql | Each:
     rows = [
         (
@@ -136,8 +145,7 @@ def _keep(owned: Owned[None], past: Sequence[PastChat]) -> Sql | Each:
             one.chat,
             one.chat_alt,
             kind_of(one.chat),
-            one.name,
-            fold(one.name) if one.name else None,
+            *_name(one),
             to_ms(one.time),
             one.unread,
             int(one.marked_unread),

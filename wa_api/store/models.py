@@ -301,6 +301,7 @@ class Contact(Model):
     picture_url = fields.TextField(null=True)
     about_at = _ms()
     picture_at = _ms()  # when what is known of the picture was learnt
+    saved = fields.IntField(null=True)  # 1: the name is from the phone's address book
     changed_at = _ms(null=False)
 
     class Meta:

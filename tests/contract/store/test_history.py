@@ -53,7 +53,8 @@ async def test_the_past_stands_before_the_present(lease: Lease, session: Session
     await messages.record_inbound(session.tenant, lease, [arrived("L1", "now")])
     whole = PastChat(chat=ALICE, time=LONG_AGO + 3, name="Alice A.", unread=1, archived=True)
     mine = past(2, "mine", from_me=True)
-    assert await record(session, lease, past(1), mine, past(3), past=[whole]) == 3
+    known = [Learned(contact=ALICE, name="Alice A.")]
+    assert await record(session, lease, past(1), mine, past(3), past=[whole], contacts=known) == 3
     page = await messages.list_messages(session.tenant, session.id, chat=ALICE)
     assert [one.content["body"] for one in page] == ["now", "past", "mine", "past"]
     assert [one.source for one in page] == ["contact", "history", "history", "history"]
