@@ -246,6 +246,14 @@ class Sessions(Group):
         description="Seconds for which messages to new contacts are held after WhatsApp refused "
         "one (error 463); twice as long each time that it goes on, up to a day.",
     )
+    contacts_seconds: float = Field(
+        default=900.0,
+        ge=0.1,
+        le=86_400,
+        description="Seconds, about, between two readings of the phone's address book, which tells "
+        "no changes: how late a new name may show. One of 10,000 contacts costs its worker a tenth "
+        "of a second of processor time.",
+    )
     command_seconds: float = Field(
         default=15.0, ge=1, le=60, description="Seconds that a caller waits for a session's answer."
     )

@@ -106,6 +106,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("On-demand history", API, ENGINE),
         Row("Chat list and pages for user interfaces", API),
         Row("Chat list: names of groups", API),
+        Row("Chat list: names of people", API),
         Row("Full-text search", API),
         Row("Media: download, S3, retention", API),
         Row("Media re-upload request", API, ENGINE),

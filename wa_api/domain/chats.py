@@ -141,6 +141,15 @@ class HistoryProgress(Data, frozen=True, kw_only=True, omit_defaults=True):
     contacts: int = 0
 
 
+class ContactsChanged(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """The phone's address book changed so many `contacts` at once that they are not told one by
+    one: read chats and contacts anew.
+    """
+
+    type: ClassVar[str] = "session.contacts_changed"
+    contacts: int
+
+
 EVENTS: tuple[type[Data], ...] = (
     MessageDeleted,
     ChatChanged,
@@ -148,4 +157,5 @@ EVENTS: tuple[type[Data], ...] = (
     ChatDeleted,
     ContactChanged,
     HistoryProgress,
+    ContactsChanged,
 )

@@ -34,6 +34,7 @@ from wa_api.store.sealing import Sealed, Sealer
 from workers.engine import port
 from workers.engine.port import Engine, EngineEvent, EngineFactory
 from workers.sessions import views
+from workers.sessions.address_book import AddressBook
 from workers.sessions.arrivals import Arrivals
 from workers.sessions.attachments import Attachments, MediaMeans
 from workers.sessions.chronicle import Chronicle
@@ -70,6 +71,7 @@ class Means:
     media: MediaMeans
     restriction_seconds: float = 3600.0  #: see Restriction
     sealer: Sealer | None = None  #: opens what is kept of sessions' proxies
+    contacts_seconds: float = 900.0  #: see AddressBook
 
 
 class Actor:
@@ -104,6 +106,9 @@ class Actor:
             owned, means.records, self._voice, self._lost, wanted.settings.ignore
         )
         self._names = GroupNames(owned, means.records, self._chronicle.note, self._lost)
+        self._book = AddressBook(
+            owned, means.records, self._voice, self._lost, means.contacts_seconds
+        )
         self._visibility = Visibility(wanted.settings.show_online)
         self._doorkeeper = Doorkeeper(wanted.settings.reject_calls)
         self._ending: Engine | None = None  #: the last that was stopped
@@ -314,10 +319,13 @@ class Actor:
             except Exception:
                 log.exception("session.close_broke", session=self.owned.session)
 
+    def _rest(self) -> None:
+        """Nothing can be asked of WhatsApp for now."""
+        for each in (self._sends, self._visibility, self._names, self._book):
+            each.offline()
+
     def _begin_stop(self) -> None:
-        self._sends.offline()
-        self._visibility.offline()
-        self._names.offline()
+        self._rest()
         engine, self._engine = self._engine, None
         if engine is not None:
             self._ending = engine
@@ -352,6 +360,7 @@ class Actor:
                 await self._inbound(fact)
             case port.History():
                 await self._chronicle.keep(fact)
+                self._book.history_came()
             case port.TimerSet():
                 await self._chronicle.timer_set(fact)
             case port.Receipt():
@@ -464,11 +473,10 @@ class Actor:
             self._sends.online(self._engine)
             self._visibility.online(self._engine)
             self._names.online(self._engine)
+            self._book.online(self._engine, linked=first)
 
     async def _offline(self, fact: port.Offline) -> None:
-        self._sends.offline()
-        self._visibility.offline()
-        self._names.offline()
+        self._rest()
         if self.state in ONLINE:
             await self._enter(Change(SessionState.RECONNECTING, fact.reason, fact.detail or None))
         elif fact.reason is Reason.PROXY_FAILED and self.state in CONNECTING:

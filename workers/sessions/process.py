@@ -39,10 +39,13 @@ async def work(settings: Settings, network: str, worker: WorkerId) -> int:
         open_stores(settings.database_url, settings.data / "devices" / network) as stores,
     ):
         factory = _factory(settings, network, stores)
-        restriction = settings.sessions.restriction_seconds
-        media = _media(settings)
-        sealer = Sealer(settings.sealing_keys())
-        means = Means(records, bus.log, bus.inbox, factory, Debts(), media, restriction, sealer)
+        chosen, media = settings.sessions, _media(settings)
+        means = Means(
+            *(records, bus.log, bus.inbox, factory, Debts(), media),
+            restriction_seconds=chosen.restriction_seconds,
+            contacts_seconds=chosen.contacts_seconds,
+            sealer=Sealer(settings.sealing_keys()),
+        )
         supervisor = Supervisor(
             Place(worker, network, settings.sessions.capacity),
             limits,

@@ -17,6 +17,7 @@ from wa_api.domain.ids import Epoch, MessageId, SessionId, TenantId
 from wa_api.domain.leases import Lease
 from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import Reason, SessionSettings, SessionState
+from wa_api.store.address_book import Kept
 from wa_api.store.chat_facts import Changed as Noticed
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
@@ -127,6 +128,14 @@ class Records(Protocol):
 
     async def learn(self, owned: Owned, news: Learned) -> ContactChange | None:
         """Write what became known of a contact; None when it was no news."""
+        ...
+
+    async def saved_names(self, owned: Owned) -> list[Kept]:
+        """Whose names are from the phone's address book."""
+        ...
+
+    async def save_names(self, owned: Owned, news: Sequence[Learned]) -> list[ContactChange]:
+        """Write some names of it (at most `address_book.STEP`); what readers see differently."""
         ...
 
     async def phones(self, owned: Owned, lids: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from wa_api.domain.leases import Lease
 from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import Reason, SessionSettings
 from wa_api.store import (
+    address_book,
     changes,
     chat_facts,
     chats,
@@ -126,6 +127,14 @@ class StoreRecords:
     async def learn(self, owned: Owned, news: Learned) -> contacts.Change | None:
         """See Records."""
         return await self._learn.add(rows.Owned(owned.tenant, owned.lease, news))
+
+    async def saved_names(self, owned: Owned) -> list[address_book.Kept]:
+        """See Records."""
+        return await address_book.kept(owned.tenant, owned.session)
+
+    async def save_names(self, owned: Owned, news: Sequence[Learned]) -> list[contacts.Change]:
+        """See Records."""
+        return await address_book.learn(owned.tenant, owned.lease, news)
 
     async def phones(self, owned: Owned, lids: Sequence[str]) -> dict[str, str]:
         """See Records."""

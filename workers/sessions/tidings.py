@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -108,12 +109,12 @@ def people_refused(asked: Ask, code: str) -> list[Learned]:
     return []
 
 
-def _of_picture(asked: FindPicture, **facts: str | None) -> list[Learned]:
+def _of_picture(asked: FindPicture, **facts: Any) -> list[Learned]:
     if not asked.contact.endswith((f"@{USER}", f"@{LID}")):
         return []
     return [Learned(contact=asked.contact, known_only=True, **facts)]
 
 
-def _learned(contact: Address, **facts: str | None) -> Learned:
+def _learned(contact: Address, **facts: Any) -> Learned:
     lid = contact.lid if contact.phone else None
     return Learned(contact=contact.id, lid=lid, known_only=True, **facts)

@@ -76,7 +76,7 @@ async def world() -> AsyncIterator[World]:
     """A gateway with a linked session."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
     try:
-        async with Gateway.start(place) as gateway:
+        async with Gateway.start(place, WA_SESSIONS_CONTACTS_SECONDS="1") as gateway:
             tenant = await gateway.tenant()
             async with tenant.feed() as feed:
                 anna = await tenant.link_session(feed)

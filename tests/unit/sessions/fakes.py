@@ -14,7 +14,7 @@ import msgspec
 from wa_api.bus.ports import Behind, Once, Renewal, WorkerInfo
 from wa_api.domain.addresses import Jid
 from wa_api.domain.asking import Ask
-from wa_api.domain.chats import ChatView
+from wa_api.domain.chats import ChatView, ContactView
 from wa_api.domain.commands import Command, Reply
 from wa_api.domain.content import NO_CONTEXT, Content, Context
 from wa_api.domain.errors import Fenced, Unavailable
@@ -27,6 +27,7 @@ from wa_api.domain.pacing import Pacing
 from wa_api.domain.proxies import Proxy
 from wa_api.domain.sessions import MediaPolicy, Reason, SessionState
 from wa_api.shelf import MediaOptions, open_shelf
+from wa_api.store.address_book import Kept
 from wa_api.store.chat_facts import Changed as Noticed
 from wa_api.store.chat_facts import Noted
 from wa_api.store.contacts import Change as ContactChange
@@ -42,7 +43,7 @@ from wa_api.store.rows import (
     TakenOver,
     Waiting,
 )
-from workers.engine.port import EngineEvent, Handler, Inbound, Sent, Target, Uploaded
+from workers.engine.port import EngineEvent, Handler, Inbound, Saved, Sent, Target, Uploaded
 from workers.sessions.attachments import MediaMeans
 from workers.sessions.clock import boottime
 from workers.sessions.previews import Previews
@@ -229,6 +230,7 @@ class Engine:
     sent: list[tuple[str, Any]] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
+    saved: list[Saved] = field(default_factory=list)
     answer: msgspec.Struct | None = None
     failure: Exception | None = None
     hold: asyncio.Event | None = None
@@ -292,6 +294,12 @@ class Engine:
     async def presence(self, online: bool) -> None:
         self.calls.append(("presence", online))
 
+    async def saved_contacts(self) -> list[Saved]:
+        self.calls.append(("saved_contacts",))
+        if self.failure is not None:
+            raise self.failure
+        return self.saved
+
     async def ask(self, what: Ask) -> msgspec.Struct | None:
         self.asked.append(what)
         if self.failure is not None:
@@ -351,6 +359,7 @@ class Records:
 
     newest: int = 1
     away: bool = False
+    book: dict[str, Kept] = field(default_factory=dict)
     states: list[Change] = field(default_factory=list)
     messages: dict[MessageId, Row] = field(default_factory=dict)
     inbound: dict[str, Inbound] = field(default_factory=dict)
@@ -413,6 +422,20 @@ class Records:
         self.check(owned)
         self.learned.append(news)
         return None
+
+    async def saved_names(self, owned: Owned) -> list[Kept]:
+        return list(self.book.values())
+
+    async def save_names(self, owned: Owned, news: Sequence[Learned]) -> list[ContactChange]:
+        self.check(owned)
+        changes = []
+        for one in news:
+            self.book.pop(one.contact, None)
+            if one.saved:
+                self.book[one.contact] = Kept(one.contact, one.lid, one.name or "")
+            shown = ContactView(id=one.contact, session=owned.session, name=one.name or None)
+            changes.append(ContactChange(shown))
+        return changes
 
     async def phones(self, owned: Owned, lids: Sequence[str]) -> dict[str, str]:
         return {lid: self.pairs[lid] for lid in lids if lid in self.pairs}

@@ -112,15 +112,15 @@ export class Chats extends EventTarget {
     else if (type === "message.deleted") {
       if (this.chats.get(data.chat.id)?.forget(data.id)) this.look(data.chat.id);
     } else if (type === "contact.changed") this.met(data.contact);
-    else if (type === "session.history_progress") this.later();
+    else if (["session.history_progress", "session.contacts_changed"].includes(type)) this.later();
     else return false;
     return true;
   }
 
   /** Who was known by a hidden id has a number now: the chat goes on under that. */
-  met({ id, lid, name, push_name }) {
+  met({ id, lid, name, business_name, push_name }) {
     const chat = this.chats.get(id);
-    if (chat) chat.name = name ?? chat.row?.name ?? push_name ?? chat.name;
+    if (chat) chat.name = name ?? business_name ?? push_name ?? chat.name;
     if (!lid || lid === id || !this.chats.delete(lid)) return;
     this.look(id);
     this.dispatchEvent(new CustomEvent("renamed", { detail: { from: lid, to: id } }));
