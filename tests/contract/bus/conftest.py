@@ -74,7 +74,7 @@ async def process(url: str, prefix: str) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
 
         async def start(**options: Any) -> Bus:
-            options = {"lease_seconds": TTL, **options}
+            options = {"lease_seconds": TTL, "time_limit": 20.0, **options}
             return await stack.enter_async_context(open_bus(url, prefix, **options))
 
         yield start

@@ -124,7 +124,7 @@ def sentinels(directory: Path) -> Iterator[tuple[str, list[Server]]]:
         stack.enter_context(running(replica))
         config = (
             f"sentinel monitor main 127.0.0.1 {master.port} 2\n"
-            "sentinel down-after-milliseconds main 500\n"
+            "sentinel down-after-milliseconds main 1500\n"
             "sentinel failover-timeout main 3000\n"
         )
         watchers = [Server(directory / f"watcher{n}", sentinel=config) for n in range(3)]
@@ -147,7 +147,7 @@ async def _watch_each_other(urls: list[str]) -> None:
 @contextmanager
 def cluster(directory: Path) -> Iterator[tuple[str, list[Server]]]:
     """Three masters with a replica each: (URL, servers, the masters first)."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", 1000)
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", 2500)
     servers = [Server(directory / f"node{n}", *options) for n in range(6)]
     with running(*servers):
         asyncio.run(_join(servers))
