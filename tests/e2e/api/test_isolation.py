@@ -86,6 +86,8 @@ BODIES: dict[str, Any] = {
     "sandbox.break_devices": {"how": "drop"},
     "sandbox.create_group": {"subject": "x"},
     "sandbox.save_contact": {"contact": "5511999990000"},
+    "sandbox.save_contacts": {"contacts": [{"contact": "5511999990000", "name": "x"}]},
+    "sandbox.remove_contact": {"contact": "5511999990000"},
     "sandbox.accept_invite": {"id": "x"},
     "sandbox.start_load": {"phones": ["ph_1"], "to": ["5511999990000"], "rate": 1},
 }
