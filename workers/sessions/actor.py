@@ -12,36 +12,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
 from wa_api.bus.ports import EventLog, Inbox
-from wa_api.domain.addresses import USER
 from wa_api.domain.commands import Command
-from wa_api.domain.content import File
-from wa_api.domain.data import Data
 from wa_api.domain.errors import Fenced, WaError
 from wa_api.domain.events import SessionQrIssued, SessionStateChanged
 from wa_api.domain.ids import WorkerId
-from wa_api.domain.messages import Status
 from wa_api.domain.proxies import Proxy, parse_proxy
 from wa_api.domain.sessions import ONLINE, Reason, SessionState, may_follow
-from wa_api.store.rows import Advance, NewReceipt
 from wa_api.store.sealing import Sealed, Sealer
 from workers.engine import port
 from workers.engine.port import Engine, EngineEvent, EngineFactory
 from workers.sessions import views
-from workers.sessions.address_book import AddressBook
-from workers.sessions.arrivals import Arrivals
 from workers.sessions.attachments import Attachments, MediaMeans
 from workers.sessions.chronicle import Chronicle
 from workers.sessions.commands import Asks
-from workers.sessions.doorkeeper import Doorkeeper
-from workers.sessions.group_names import GroupNames
 from workers.sessions.insist import Lost, insist
+from workers.sessions.listener import Listener
 from workers.sessions.records import Change, Owned, Records, Wanted
 from workers.sessions.restriction import Restriction
 from workers.sessions.sends import Sends
@@ -53,8 +43,6 @@ log = structlog.get_logger()
 
 FINISHING = 3.0  #: seconds that commands and events in hand get when a session is let go
 PAUSES = (1.0, 60.0)  #: first and longest pause before a new engine, seconds
-OWED = 500  #: receipts and news of this process that may wait to be told while engines go on
-GRACE = 10.0  #: seconds to record what arrived, after the lease is lost (the rows are fenced)
 CONNECTING = {SessionState.STARTING, SessionState.RECONNECTING}
 ENGINE_ERRORS = 5  #: in a row, after which a session has failed
 
@@ -93,7 +81,6 @@ class Actor:
         self.settings, self._proxy = wanted.settings, wanted.proxy
         self._complaint: str | None = None  #: what was told of the proxy last
         self.files = Attachments(owned, means.media, self._voice, wanted.settings.media)
-        self._arrivals = Arrivals(owned, means.records, self._voice, self._lost)
         self._sends = Sends(
             owned, means.records, self._voice, self.files, self._lost, self._on_restricted
         )
@@ -102,15 +89,17 @@ class Actor:
         self._turn = asyncio.Lock()  # an event, or a change of state, at a time
         self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._failures = 0
-        self._chronicle = Chronicle(
-            owned, means.records, self._voice, self._lost, wanted.settings.ignore
-        )
-        self._names = GroupNames(owned, means.records, self._chronicle.note, self._lost)
-        self._book = AddressBook(
-            owned, means.records, self._voice, self._lost, means.contacts_seconds
+        self._listener = Listener(
+            owned,
+            means.records,
+            self._voice,
+            self._lost,
+            self._sends,
+            self.files,
+            wanted.settings,
+            means.contacts_seconds,
         )
         self._visibility = Visibility(wanted.settings.show_online)
-        self._doorkeeper = Doorkeeper(wanted.settings.reject_calls)
         self._ending: Engine | None = None  #: the last that was stopped
         self._stopping: asyncio.Task[None] | None = None
         self.left = False  #: whether the run ended in good order
@@ -134,7 +123,7 @@ class Actor:
     @property
     def chronicle(self) -> Chronicle:
         """What the session learns besides messages."""
-        return self._chronicle
+        return self._listener.chronicle
 
     @property
     def sends(self) -> Sends:
@@ -155,8 +144,7 @@ class Actor:
         if wanted.settings == self.settings:
             return
         self.settings = settings = wanted.settings
-        self._chronicle.ignored.adopt(settings.ignore)
-        self._doorkeeper.rejects = settings.reject_calls
+        self._listener.adopt(settings)
         self._visibility.wanted = settings.show_online
         self.files.adopt(settings.media)
         log.info("session.settings_adopted", session=self.owned.session)
@@ -204,7 +192,7 @@ class Actor:
         left = await insist(lambda: means.records.take_over(owned), self._lost)
         if left.unknown:
             await self._voice.testify(*(change.data for change in left.unknown))
-        await self._arrivals.catch_up()
+        await self._listener.catch_up()
         await self._sends.begin()
         self._sends.offer(left.pending)
         means.inbox.attach(owned.lease, self._on_command)
@@ -283,7 +271,7 @@ class Actor:
         async with asyncio.timeout(FINISHING):  # the event in hand reaches the log
             await self._turn.acquire()
         self._turn.release()
-        await self._arrivals.close(FINISHING)
+        await self._listener.close(FINISHING)
         if isinstance(verdict, Leave):
             self.successor = verdict.successor
             await self._pause(verdict)
@@ -310,7 +298,7 @@ class Actor:
         for step in (
             self._sends.close(0),
             self._asks.close(0),
-            self._arrivals.close(0),
+            self._listener.close(0),
             self.files.close(),
             self._means.inbox.detach(self.owned.session),
         ):
@@ -321,7 +309,7 @@ class Actor:
 
     def _rest(self) -> None:
         """Nothing can be asked of WhatsApp for now."""
-        for each in (self._sends, self._visibility, self._names, self._book):
+        for each in (self._sends, self._visibility, self._listener):
             each.offline()
 
     def _begin_stop(self) -> None:
@@ -349,42 +337,12 @@ class Actor:
         """Make a fact safe; the engine goes on when this returns."""
         async with self._turn:
             try:
-                await self._dispatch(fact)
+                await self._hear(fact)
             except Fenced:
                 self._lost.set()
                 self.judge(Drop())
 
-    async def _dispatch(self, fact: EngineEvent) -> None:
-        match fact:
-            case port.Inbound():
-                await self._inbound(fact)
-            case port.History():
-                await self._chronicle.keep(fact)
-                self._book.history_came()
-            case port.TimerSet():
-                await self._chronicle.timer_set(fact)
-            case port.Receipt():
-                await self._receipt(fact)
-            case port.Typing() | port.Presence():
-                await self._seen(fact)
-            case port.News(facts=facts):
-                await self._tell(facts)
-            case _:
-                await self._connection(fact)
-
-    async def _seen(self, fact: port.Typing | port.Presence) -> None:
-        if isinstance(fact, port.Typing) and self._chronicle.ignored.chat(fact.chat):
-            return
-        await self._voice.mention(views.seen(fact, self._chronicle.contacts))
-
-    async def _tell(self, facts: Sequence[Data]) -> None:
-        self._doorkeeper.hear(facts, self._engine)
-        facts = [fact for fact in facts if not self._chronicle.ignored.fact(fact)]
-        if facts:
-            more = await self._chronicle.hear(facts)
-            await self._voice.report(*facts, *more, room=OWED)
-
-    async def _connection(self, fact: EngineEvent) -> None:
+    async def _hear(self, fact: EngineEvent) -> None:
         match fact:
             case port.QrShown():
                 await self._qr(fact)
@@ -398,52 +356,8 @@ class Actor:
                 self._sends.offline()
                 if not self.logging_out:
                     self.judge(verdict_on(fact))
-
-    async def _inbound(self, fact: port.Inbound) -> None:
-        records, owned = self._means.records, self.owned
-        met = await self._chronicle.meet(fact, GRACE)
-        if met is None:
-            return
-        message = await insist(lambda: records.record_inbound(owned, met), self._lost, GRACE)
-        await self._arrivals.tell(message)
-        if met.context.disappears_set_at:
-            await self._chronicle.timed(met)
-        if message is not None and not met.from_me:
-            self._sends.hear(message.chat.id)
-            self._names.heard(met.chat)
-        if message is not None and isinstance(met.content, File):
-            self.files.arrived(self._engine, message, met.content, met.raw)
-
-    async def _receipt(self, fact: port.Receipt) -> None:
-        status = views.RECEIPTS.get(fact.kind)
-        if status is None:
-            await self._chronicle.read_elsewhere(fact)
-            return
-        when = views.moment(fact.timestamp)
-        steps = [Advance(status=status, time=when, wa_id=each) for each in fact.wa_ids]
-        news = await asyncio.gather(*map(self._sends.receipt, steps))
-        if fact.chat.is_shared:
-            await self._receipts(fact, status, when)
-        facts = [change for change in news if change is not None]
-        if facts:
-            await self._voice.testify(*facts, room=OWED)
-        if fact.chat.is_group and not self._chronicle.ignored.chat(fact.chat):
-            told = views.receipt(fact, status, when, self._chronicle.contacts)
-            await self._voice.report(told, room=OWED)
-
-    async def _receipts(self, fact: port.Receipt, status: Status, when: float) -> None:
-        """Which of the recipients it was."""
-        recipient, alt = str(fact.sender), self._chronicle.contacts.address(fact.sender).phone
-        records, owned = self._means.records, self.owned
-        for wa_id in fact.wa_ids:
-            one = NewReceipt(
-                wa_id=wa_id,
-                recipient=recipient,
-                recipient_alt=f"{alt[1:]}@{USER}" if alt else None,
-                status=status,
-                time=when,
-            )
-            await insist(partial(records.record_receipt, owned, one), self._lost)
+            case _:
+                await self._listener.hear(fact, self._engine)
 
     async def _qr(self, fact: port.QrShown) -> None:
         expires = time.time() + fact.lifetime
@@ -472,8 +386,7 @@ class Actor:
         if self._engine is not None and not self._lost:
             self._sends.online(self._engine)
             self._visibility.online(self._engine)
-            self._names.online(self._engine)
-            self._book.online(self._engine, linked=first)
+            self._listener.online(self._engine, linked=first)
 
     async def _offline(self, fact: port.Offline) -> None:
         self._rest()
