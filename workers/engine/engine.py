@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -338,9 +338,9 @@ class NeonizeEngine:
         """See port.Engine."""
         await self._attempt(self._ready(), lambda client: client.presence(online))
 
-    async def saved_contacts(self) -> list[Saved]:
+    async def saved_contacts(self, paired: Collection[Jid] = ()) -> list[Saved]:
         """See port.Engine."""
-        return await self._attempt(self._ready(), saved)
+        return await self._attempt(self._ready(), lambda client: saved(client, paired))
 
     async def ask(self, what: Ask) -> msgspec.Struct | None:
         """See port.Engine."""

@@ -9,7 +9,7 @@ Longer than most files: all that passes between a session and its engine is said
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -387,10 +387,11 @@ class Engine(Protocol):
         """Show this account as online or not."""
         ...
 
-    async def saved_contacts(self) -> list[Saved]:
+    async def saved_contacts(self, paired: Collection[Jid] = ()) -> list[Saved]:
         """The phone's address book, as far as it came; needs no answer of WhatsApp.
 
-        Of those who are saved; at most `MOST_SAVED`. Raises EngineNotReady or CallFailed.
+        Of those who are saved; at most `MOST_SAVED`. `paired` are LIDs whose numbers the caller
+        knows; of others they are in the answer, as far as the engine knows them. Raises EngineNotReady or CallFailed.
         """
         ...
 

@@ -99,13 +99,14 @@ class AddressBook:
         """Store and tell what differs. An empty book counts only when it is `settled`: at first
         it may not have come yet.
         """
-        saved = await engine.saved_contacts()
-        lids = [str(one.contact) for one in saved if _lone(one)]
         kept = await insist(lambda: self._records.saved_names(self._owned), self._lost)
-        found: Mapping[str, str] = {}
+        pairs = {one.lid: one.contact for one in kept if one.lid}
+        phones = {parse_address(lid): parse_address(phone) for lid, phone in pairs.items()}
+        saved = await engine.saved_contacts(phones.keys())
+        lids = [str(one.contact) for one in saved if _is_lone(one) and one.contact not in phones]
         if lids:
             found = await insist(lambda: self._records.phones(self._owned, lids), self._lost)
-        phones = {parse_address(lid): parse_address(phone) for lid, phone in found.items()}
+            phones |= {parse_address(lid): parse_address(phone) for lid, phone in found.items()}
         complete = bool(saved) or settled
         # In a thread: thousands of contacts would hold the other sessions' events up.
         news = await asyncio.to_thread(differences, saved, kept, phones, complete=complete)
@@ -166,5 +167,5 @@ def _differs(one: Learned, kept: Kept | None) -> bool:
     return kept is None or one.name != kept.name or one.lid not in (None, kept.lid)
 
 
-def _lone(one: Saved) -> bool:
+def _is_lone(one: Saved) -> bool:
     return one.contact.server == LID and one.other is None

@@ -148,3 +148,35 @@ async def refusal(rest: Any, path: str, body: Json) -> str:
     except Refused as error:
         return str(error.problem["code"])
     raise AssertionError("not refused")
+
+
+async def test_who_is_removed_goes_with_the_next_linking(world: World) -> None:
+    """The engine ignores removals; only what a new device is told has them."""
+    paul, quinn = [await world.tenant.new_phone(name) for name in ("Paul", "Quinn")]
+    names = {f"n{quinn['number']}": "Quinn Q.", f"n{NOBODY}": "Aunt"}
+    await save(world, paul, **names)
+    session = await link(world, paul)
+    await until_listed(world, session, **names)
+    await world.phone(paul, "contacts/remove", {"contact": quinn["number"]})
+    rest = world.tenant.rest
+    await rest.post(f"/sessions/{session}/logout")
+    await world.feed.event(
+        "session.state_changed", session, LIMIT, lambda data: data["state"] == "logged_out"
+    )
+    seen = len(world.feed.seen)
+    await rest.post(f"/sessions/{session}/start")
+    async with asyncio.timeout(LIMIT):
+        while not (codes := qr_codes(world, session, seen)):
+            await asyncio.sleep(0.1)
+    await world.phone(paul, "scan", {"qr": codes[-1]})
+    await until_listed(world, session, **{f"n{NOBODY}": "Aunt"})
+
+
+def qr_codes(world: World, session: str, after: int) -> list[str]:
+    """What was shown since."""
+    events = [seen.event for seen in world.feed.seen[after:]]
+    return [
+        one["data"]["qr"]
+        for one in events
+        if one["type"] == "session.qr_issued" and one.get("session") == session
+    ]

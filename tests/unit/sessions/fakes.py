@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -294,7 +294,7 @@ class Engine:
     async def presence(self, online: bool) -> None:
         self.calls.append(("presence", online))
 
-    async def saved_contacts(self) -> list[Saved]:
+    async def saved_contacts(self, paired: Collection[Jid] = ()) -> list[Saved]:
         self.calls.append(("saved_contacts",))
         if self.failure is not None:
             raise self.failure
