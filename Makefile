@@ -8,8 +8,8 @@ PYTHON ?= $(shell ./.ci/python)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Most tests wait more than they compute. A file stays in one process, and the long ones come first.
-PARALLEL ?= -n $(shell nproc) --dist loadfile --no-loadscope-reorder
+# Most tests wait more than they compute: three at a time for two cores. A file stays in one process.
+PARALLEL ?= -n $(shell echo $$(($$(nproc) * 3 / 2))) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## Show this list
