@@ -128,8 +128,8 @@ class Http(Group):
         ge=0,
         le=16,
         description="Proxies in front that add to `X-Forwarded-For`: how many addresses, counted "
-        "from the end, are theirs. Callers' addresses then stand in the audit trail and slow down "
-        "who guesses passwords.",
+        "from the end, are theirs. Callers' addresses then stand in the audit trail, slow down "
+        "who guesses passwords, and are those from which API keys may be used.",
     )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, description="Bytes that a JSON request body may have."
@@ -151,6 +151,19 @@ class Http(Group):
         default=1_000,
         ge=1,
         description="Of these, how many one user or API key may hold open in one HTTP process.",
+    )
+    requests_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="API requests (WebSocket commands among them) that one user or API key may "
+        "make, over all HTTP processes together, after a burst of two seconds' worth; 0: any "
+        "number. A key may have its own limit.",
+    )
+    tenant_requests_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="The same for all callers of one tenant together. A tenant may have its own "
+        "limit.",
     )
     frames_per_second: float = Field(
         default=500.0,

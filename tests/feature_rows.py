@@ -156,7 +156,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("Cloud-API-shaped messages", REST),
         Row("API keys with scopes", API),
         Row("JWT, roles, tenants", API),
-        Row("API rate limits, IP allow-list", API, LATER),
+        Row("API rate limits, IP allow-list", API),
         Row("Prometheus", REST),
         Row("Health, JSON logs", REST),
         Row("OpenAPI, dashboard", REST),

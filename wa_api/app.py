@@ -143,6 +143,8 @@ def options_of(settings: Settings) -> tuple[Options, HttpOptions]:
         command_seconds=settings.sessions.command_seconds,
         networks=tuple(settings.network_names()),
         private_proxies=tuple(settings.sessions.allowed),
+        caller_per_second=settings.http.requests_per_second,
+        tenant_per_second=settings.http.tenant_requests_per_second,
         sandbox_socket=settings.data / "sandbox" / "control.sock" if own_sandbox else None,
         tokens=TokenOptions(
             secret=settings.jwt_secret(),

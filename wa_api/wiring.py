@@ -27,6 +27,7 @@ from wa_api.services.fleet import FleetView
 from wa_api.services.media import Media
 from wa_api.services.messages import Messages
 from wa_api.services.queue import Queue
+from wa_api.services.rates import RateLimits
 from wa_api.services.sandbox import Sandbox
 from wa_api.services.sessions import Proxies, Sessions
 from wa_api.services.tenants import Tenants
@@ -55,6 +56,8 @@ class Options:
     command_seconds: float = 15.0
     networks: tuple[str, ...] = ("whatsapp",)
     private_proxies: tuple[str, ...] = ()
+    caller_per_second: float = 0.0
+    tenant_per_second: float = 0.0
     sandbox_socket: Path | None = None
     tokens: TokenOptions
     webhooks: WebhookOptions
@@ -136,5 +139,6 @@ def build_services(options: Options, bus: Bus) -> Services:
         webhooks=Webhooks(bus.fleet, bus.log, owners, options.webhooks),
         fleet=FleetView(bus.fleet, bus.leases),
         audit=Audit(),
+        rates=RateLimits(bus.rates, options.caller_per_second, options.tenant_per_second),
         sandbox=Sandbox(SandboxClient(socket)) if socket is not None else None,
     )

@@ -79,6 +79,10 @@ class Keys:
         """Channel: sessions of a network that may need an owner."""
         return f"{self.prefix}wanted:{network}"
 
+    def rate(self, name: str) -> str:
+        """Hash, expiring: a bucket of requests."""
+        return f"{self.prefix}rate:{name}"
+
     @property
     def freed(self) -> str:
         """Channel: sessions whose owner let go, of any network."""

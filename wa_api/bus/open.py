@@ -16,7 +16,8 @@ from wa_api.bus.inbox import RedisInbox
 from wa_api.bus.keys import Keys
 from wa_api.bus.leases import RedisLeases
 from wa_api.bus.log import Floor, RedisEventLog, no_floor
-from wa_api.bus.ports import Commands, EventLog, Feed, Fleet, Inbox, Leases
+from wa_api.bus.ports import Commands, EventLog, Feed, Fleet, Inbox, Leases, Rates
+from wa_api.bus.rates import RedisRates
 from wa_api.bus.subscriptions import Subscriptions
 from wa_api.bus.tasks import Tasks
 from wa_api.domain.ids import new_id
@@ -32,6 +33,7 @@ class Bus:
     log: EventLog
     feed: Feed
     fleet: Fleet
+    rates: Rates
     redis: Redis
 
     async def ping(self) -> None:
@@ -74,6 +76,7 @@ async def open_bus(
             log=log,
             feed=RedisFeed(log, subscriptions, keys, tasks),
             fleet=RedisFleet(redis, subscriptions, keys, beat_seconds),
+            rates=RedisRates(redis, keys),
             redis=redis,
         )
     finally:

@@ -216,6 +216,24 @@ OnEvent = Callable[[Cursor, str | None, str, bytes], None]
 OnGap = Callable[[Cursor, Cursor], None]
 
 
+class Taken(NamedTuple):
+    """Tokens that were taken, those that are left, and seconds until there is one more."""
+
+    tokens: int
+    left: int
+    wait: float
+
+
+class Rates(Protocol):
+    """Token buckets that all processes share."""
+
+    async def take(self, name: str, per_second: float, burst: float, wanted: int) -> Taken:
+        """Take up to `wanted` tokens, perhaps none, in one atomic step. The bucket holds `burst`
+        and fills by `per_second`; one that is not known is full.
+        """
+        ...
+
+
 class Feed(Protocol):
     """A process's one subscription to all logs that it has readers of."""
 

@@ -85,6 +85,12 @@ class Forbidden(WaError):
     code, status, retryable = "forbidden", 403, False
 
 
+class AddressNotAllowed(Forbidden):
+    """This API key may not be used from that address."""
+
+    code = "address_not_allowed"
+
+
 class NotFound(WaError):
     """There is no such thing here."""
 

@@ -33,6 +33,8 @@ async def create(request: Request, body: NewKey) -> KeyView:
         name=body.name,
         scopes=body.scopes,
         sessions=body.sessions,
+        networks=body.networks,
+        requests_per_second=body.requests_per_second,
         expires_at=body.expires_at,
     )
 

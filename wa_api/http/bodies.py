@@ -84,6 +84,7 @@ class NewTenant(Body):
     name: Name
     max_sessions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     retention_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+    requests_per_second: Annotated[float, Meta(ge=0.1, le=1_000_000)] | None = None
 
 
 class TenantChange(Body):
@@ -92,6 +93,7 @@ class TenantChange(Body):
     name: Name | None = None
     max_sessions: Annotated[int, Meta(ge=0, le=100_000)] | None = None
     retention_days: Annotated[int, Meta(ge=0, le=3650)] | None = None
+    requests_per_second: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
 
 
 class NewUser(Body):
@@ -113,11 +115,23 @@ class UserChange(Body):
 
 
 class NewKey(Body):
-    """An API key. `sessions` limits it to some; `expires_at` is in Unix seconds."""
+    """An API key. `sessions` limits it to some; `expires_at` is in Unix seconds.
+
+    `networks`: the addresses and networks (`203.0.113.7`, `2001:db8::/32`) that it may be used from, itself or by
+    a token made from it. `requests_per_second`: its own limit instead of the platform's.
+    """
 
     name: Name
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=20)]
     sessions: Annotated[list[Id], Meta(min_length=1, max_length=100)] | None = None
+    networks: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=2, max_length=64)]],
+            Meta(min_length=1, max_length=100),
+        ]
+        | None
+    ) = None
+    requests_per_second: Annotated[float, Meta(ge=0.1, le=1_000_000)] | None = None
     expires_at: Annotated[float, Meta(gt=0, lt=1e11)] | None = None
     tenant: Id | None = None
 

@@ -57,6 +57,9 @@ async def authenticate(request: Request, operation: Operation | None = None) -> 
         raise BadRequest("The token is too long.")
     auth = request.app.ctx.services.auth
     verified = auth.known(credential) or await auth.verify(credential)
-    came_from.set(address_of(request))
+    address = address_of(request)
+    verified.terms.check(address)
+    came_from.set(address)
     request.ctx.verified = verified
     request.ctx.principal = verified.principal
+    request.ctx.standing = await request.app.ctx.services.rates.admit(verified)

@@ -10,9 +10,11 @@ import msgspec
 from wa_api import __version__
 from wa_api.domain.content import Content
 from wa_api.domain.errors import (
+    AddressNotAllowed,
     BodyTooLarge,
     Forbidden,
     InvalidBody,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
@@ -177,7 +179,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 def _errors(operation: Operation) -> list[type[WaError]]:
     errors = list(operation.errors)
     if operation.access is not Access.PUBLIC:
-        errors += [Unauthorized, Forbidden]
+        errors += [Unauthorized, Forbidden, AddressNotAllowed, TooManyRequests]
     if operation.body is not None:
         errors += _BODY_ERRORS
     if operation.query is not None:

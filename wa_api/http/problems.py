@@ -54,7 +54,11 @@ def document(
     error: WaError | None, *, status: int, code: str, title: str, detail: str, retryable: bool
 ) -> dict[str, Any]:
     """The members of a problem document without the request's id."""
-    facts = {k: v for k, v in (error.facts if error else {}).items() if k != "retry_after"}
+    facts = {
+        k: v
+        for k, v in (error.facts if error else {}).items()
+        if k not in ("retry_after", "standing")
+    }
     return {
         "type": f"/docs#{code}",
         "title": title,
@@ -101,7 +105,9 @@ def _headers(error: BaseException) -> dict[str, str]:
         reason = "" if error.code == "unauthorized" else ' error="invalid_token"'
         return {"WWW-Authenticate": f"Bearer{reason}"}
     if isinstance(error, Unavailable | TooManyRequests):
-        return {"Retry-After": str(error.facts.get("retry_after", 1))}
+        waits = {"Retry-After": str(error.facts.get("retry_after", 1))}
+        standing = error.facts.get("standing")
+        return waits if standing is None else waits | standing.headers
     if isinstance(error, MethodNotAllowed):
         return {"Allow": str((error.headers or {}).get("Allow", ""))}
     if isinstance(error, SanicException) and error.status_code == 503:

@@ -186,6 +186,8 @@ class _Run:
         let_go(request)
         response = _response(answer, operation.status)
         response.headers["X-Request-Id"] = request_id(request)
+        if (standing := getattr(request.ctx, "standing", None)) is not None:
+            response.headers.update(standing.headers)
         request.app.ctx.metrics.answered(
             operation.id,
             response.status,

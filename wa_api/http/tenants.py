@@ -20,7 +20,11 @@ tenants = Resource("tenants", "Who is isolated from whom. Made by platform admin
 async def create(request: Request, body: NewTenant) -> TenantView:
     """Create a tenant."""
     return await services(request).tenants.create(
-        caller(request), body.name, body.max_sessions, body.retention_days
+        caller(request),
+        body.name,
+        max_sessions=body.max_sessions,
+        retention_days=body.retention_days,
+        requests_per_second=body.requests_per_second,
     )
 
 
@@ -55,7 +59,12 @@ async def update(request: Request, tenant: str, body: TenantChange) -> TenantVie
     A tenant's own administrator may change its name; limits are the platform's.
     """
     return await services(request).tenants.update(
-        caller(request), TenantId(tenant), body.name, body.max_sessions, body.retention_days
+        caller(request),
+        TenantId(tenant),
+        body.name,
+        max_sessions=body.max_sessions,
+        retention_days=body.retention_days,
+        requests_per_second=body.requests_per_second,
     )
 
 

@@ -88,7 +88,8 @@ def caller(request: Request) -> Principal:
 
 def address_of(request: Request) -> str:
     """Where the call comes from: as a trusted proxy says, else the connection's other end."""
-    return request.remote_addr or request.client_ip
+    forwarded: str = request.remote_addr
+    return forwarded.strip("[]") or request.client_ip  # Sanic puts brackets around IPv6
 
 
 def let_go(request: Request) -> None:

@@ -14,6 +14,7 @@ from wa_api.services.fleet import FleetView
 from wa_api.services.media import Media
 from wa_api.services.messages import Messages
 from wa_api.services.queue import Queue
+from wa_api.services.rates import RateLimits
 from wa_api.services.sandbox import Sandbox
 from wa_api.services.sessions import Sessions
 from wa_api.services.tenants import Tenants
@@ -39,4 +40,5 @@ class Services:
     webhooks: Webhooks
     fleet: FleetView
     audit: Audit
+    rates: RateLimits
     sandbox: Sandbox | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+from typing import Any
+
 from wa_api.domain.errors import Forbidden, InvalidBody, SessionNotFound
 from wa_api.domain.ids import KeyId, SessionId, TenantId
 from wa_api.domain.principals import TENANT_SCOPES, Principal, Scope
@@ -11,6 +14,18 @@ from wa_api.services.views import KeyView, key_view
 from wa_api.store import api_keys as rows
 from wa_api.store import sessions as session_rows
 from wa_api.store import tenants as tenant_rows
+
+
+def _networks(given: list[str] | None) -> list[str] | None:
+    """In their one form; raises InvalidBody."""
+    if given is None:
+        return None
+    try:
+        return list(dict.fromkeys(str(ip_network(one)) for one in given))
+    except ValueError:
+        raise InvalidBody(
+            "`networks`: must be addresses or networks without host bits, as 10.1.0.0/16."
+        ) from None
 
 
 class ApiKeys:
@@ -28,6 +43,8 @@ class ApiKeys:
         name: str,
         scopes: list[Scope],
         sessions: list[str] | None,
+        networks: list[str] | None,
+        requests_per_second: float | None,
         expires_at: float | None,
     ) -> KeyView:
         """A new key; its text is in this answer and never again. Nobody gives what they lack."""
@@ -37,19 +54,15 @@ class ApiKeys:
         if owner is not None:
             await tenant_rows.get(owner)
         await self._check_sessions(owner, sessions)
-        row, text = await rows.create(
-            owner, name=name, scopes=asked, sessions=sessions, expires_at=expires_at
-        )
-        await record(
-            who,
-            owner,
-            "api_key.created",
-            row.id,
-            name=name,
-            scopes=sorted(asked),
-            sessions=sessions,
-            expires_at=expires_at,
-        )
+        limits: dict[str, Any] = {
+            "sessions": sessions,
+            "networks": _networks(networks),
+            "requests_per_second": requests_per_second,
+            "expires_at": expires_at,
+        }
+        row, text = await rows.create(owner, name=name, scopes=asked, **limits)
+        about = {"name": name, "scopes": sorted(asked), **limits}
+        await record(who, owner, "api_key.created", row.id, **about)
         return key_view(row, text)
 
     def _may_give(self, who: Principal, owner: TenantId | None, scopes: frozenset[Scope]) -> None:

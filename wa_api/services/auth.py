@@ -11,6 +11,8 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 import structlog
@@ -24,11 +26,11 @@ from wa_api.domain.errors import (
     WaError,
     WrongCredentials,
 )
-from wa_api.domain.ids import TenantId, new_id
+from wa_api.domain.ids import KeyId, TenantId, new_id
 from wa_api.domain.principals import ROLES, Principal, Scope
 from wa_api.services.limits import Attempts
-from wa_api.services.tokens import Grant, TokenOptions, Tokens, Verified
-from wa_api.store import logins
+from wa_api.services.tokens import Grant, Terms, TokenOptions, Tokens, Verified
+from wa_api.store import logins, tenants
 from wa_api.store.rows import KeyRow, UserRow
 
 __all__ = ["Auth", "Issued", "TokenOptions", "Verified"]
@@ -108,13 +110,27 @@ class Auth:
         row = await logins.api_key(text)
         if row is None:
             raise InvalidToken
-        return _of_key(row)
+        return await self._with_terms(_of_key(row), row)
 
     async def _token(self, text: str) -> Verified:
         verified = await self._tokens.read(text)
         if await logins.any_revoked(verified.ids):
             raise TokenRevoked
-        return verified
+        subject = verified.principal.subject
+        # A token made from a key is bound by what the key is.
+        key = await logins.key(KeyId(subject)) if subject.startswith("key_") else None
+        return await self._with_terms(verified, key)
+
+    async def _with_terms(self, verified: Verified, key: KeyRow | None) -> Verified:
+        tenant = verified.principal.tenant
+        row = None if tenant is None else await tenants.find(tenant)
+        networks = None if key is None else key.networks
+        terms = Terms(
+            None if networks is None else tuple(map(ip_network, networks)),
+            None if key is None else key.requests_per_second,
+            None if row is None else row.requests_per_second,
+        )
+        return replace(verified, terms=terms)
 
     # ── signing in ──
 
@@ -133,7 +149,9 @@ class Auth:
             row = await logins.api_key(text)
             if row is None:
                 raise WrongCredentials
-        key = _of_key(row).principal
+        verified = await self._with_terms(_of_key(row), row)
+        verified.terms.check(address)
+        key = verified.principal
         grant = Grant(
             key.subject, key.tenant, key.scopes, new_id("fam"), key.sessions, key.expires_at
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from wa_api.bus.ports import Fleet
 from wa_api.domain.errors import Forbidden, TenantNotFound
 from wa_api.domain.ids import TenantId
@@ -26,12 +28,10 @@ class Tenants:
         self,
         who: Principal,
         name: str,
-        max_sessions: int | None = None,
-        retention_days: int | None = None,
+        **limits: Any,
     ) -> TenantView:
-        """A new tenant."""
+        """A new tenant, with limits as `store.tenants.create` has them."""
         who.require_platform()
-        limits = {"max_sessions": max_sessions, "retention_days": retention_days}
         row = await rows.create(name, **limits)
         await record(who, None, "tenant.created", row.id, name=name, **limits)
         return tenant_view(row)
@@ -52,12 +52,10 @@ class Tenants:
         who: Principal,
         tenant: TenantId,
         name: str | None,
-        max_sessions: int | None,
-        retention_days: int | None,
+        **limits: Any,
     ) -> TenantView:
         """Change what is given; 0 lifts a limit. Limits are the platform's to set."""
         self._may_administer(who, tenant)
-        limits = {"max_sessions": max_sessions, "retention_days": retention_days}
         limited = any(value is not None for value in limits.values())
         if limited and Scope.PLATFORM_ADMIN not in who.scopes:
             raise Forbidden("Only a platform administrator sets limits.")

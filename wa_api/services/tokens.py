@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpx
 import jwt
 import structlog
 
-from wa_api.domain.errors import InvalidToken, TokenExpired, Unavailable
+from wa_api.domain.errors import AddressNotAllowed, InvalidToken, TokenExpired, Unavailable
 from wa_api.domain.ids import TenantId, new_id
 from wa_api.domain.principals import Principal, Scope
 
@@ -40,6 +41,31 @@ class TokenOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What limits a credential besides its scopes; None: as the platform has it.
+
+    `networks`: where it may be used from (None: anywhere).
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] | None = None
+    per_second: float | None = None
+    tenant_per_second: float | None = None
+
+    def check(self, address: str) -> None:
+        """Raise AddressNotAllowed when a call may not come from there."""
+        if self.networks is None:
+            return
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            raise AddressNotAllowed from None
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        if not any(ip.version == net.version and ip in net for net in self.networks):
+            raise AddressNotAllowed
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A principal and the sign-in (`family`) that its token comes from; keys have none.
 
@@ -49,6 +75,7 @@ class Verified:
     principal: Principal
     family: str | None = None
     ids: frozenset[str] = frozenset()
+    terms: Terms = field(default_factory=Terms)
 
     @classmethod
     def of(cls, principal: Principal, family: str | None = None) -> Verified:

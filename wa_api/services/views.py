@@ -85,6 +85,7 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: str
     max_sessions: int | None = None
     retention_days: int | None = None
+    requests_per_second: float | None = None
 
 
 def tenant_view(row: TenantRow) -> TenantView:
@@ -95,6 +96,7 @@ def tenant_view(row: TenantRow) -> TenantView:
         created_at=at(row.created_at),
         max_sessions=row.max_sessions,
         retention_days=row.retention_days,
+        requests_per_second=row.requests_per_second,
     )
 
 
@@ -130,6 +132,8 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scopes: list[str]
     created_at: str
     sessions: list[str] | None = None
+    networks: list[str] | None = None
+    requests_per_second: float | None = None
     expires_at: str | None = None
     last_used_at: str | None = None
     revoked_at: str | None = None
@@ -145,6 +149,8 @@ def key_view(row: KeyRow, key: str | None = None) -> KeyView:
         scopes=sorted(row.scopes),
         created_at=at(row.created_at),
         sessions=None if row.sessions is None else sorted(row.sessions),
+        networks=None if row.networks is None else list(row.networks),
+        requests_per_second=row.requests_per_second,
         expires_at=time_text(row.expires_at),
         last_used_at=time_text(row.last_used_at),
         revoked_at=time_text(row.revoked_at),

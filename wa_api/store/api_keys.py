@@ -27,6 +27,8 @@ def key_row(key: ApiKey) -> KeyRow:
         name=key.name,
         scopes=frozenset(Scope(scope) for scope in orjson.loads(key.scopes)),
         sessions=sessions,
+        networks=None if key.networks is None else tuple(orjson.loads(key.networks)),
+        requests_per_second=key.requests_per_second,
         created_at=seconds(key.created_at),
         expires_at=seconds(key.expires_at),
         last_used_at=seconds(key.last_used_at),
@@ -40,6 +42,8 @@ async def create(
     name: str,
     scopes: Iterable[Scope],
     sessions: Iterable[str] | None = None,
+    networks: Iterable[str] | None = None,
+    requests_per_second: float | None = None,
     expires_at: float | None = None,
 ) -> tuple[KeyRow, str]:
     """A new key and its full text `wa_<id>_<secret>`, which is never to be had again."""
@@ -51,6 +55,8 @@ async def create(
         hash=digest(secret),
         scopes=orjson.dumps(sorted(scopes)).decode(),
         sessions=None if sessions is None else orjson.dumps(sorted(sessions)).decode(),
+        networks=None if networks is None else orjson.dumps(list(networks)).decode(),
+        requests_per_second=requests_per_second,
         expires_at=None if expires_at is None else to_ms(expires_at),
         created_at=now_ms(),
     )

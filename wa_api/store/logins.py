@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from wa_api.domain.errors import TokenExpired, TokenRevoked, Unauthorized
-from wa_api.domain.ids import TenantId, new_id
+from wa_api.domain.ids import KeyId, TenantId, new_id
 from wa_api.store.api_keys import key_row
 from wa_api.store.db import Sql, Work, database, now_ms
 from wa_api.store.models import ApiKey, User
@@ -58,6 +58,12 @@ async def api_key(text: str) -> KeyRow | None:
     if now - (found.last_used_at or 0) > _USED_STEP_MS:
         await database().orm(ApiKey.filter(id=found.id).update(last_used_at=now))
     return key_row(found)
+
+
+async def key(id: KeyId) -> KeyRow | None:
+    """A key by its id, for tokens that were made from it; None for one that is no more."""
+    found = await database().orm(ApiKey.get_or_none(id=id, revoked_at=None))
+    return key_row(found) if found else None
 
 
 async def revoke(jti: str, until: float) -> None:

@@ -45,6 +45,7 @@ class Tenant(Model):
     name = fields.CharField(max_length=200)
     max_sessions = fields.IntField(null=True)
     retention_days = fields.IntField(null=True)
+    requests_per_second = fields.FloatField(null=True)
     created_at = _ms(null=False)
     deleted_at = _ms()
 
@@ -77,6 +78,8 @@ class ApiKey(Model):
     hash = fields.CharField(max_length=64)
     scopes = fields.TextField()  # JSON array
     sessions = fields.TextField(null=True)  # JSON array, null: all
+    networks = fields.TextField(null=True)  # JSON array, null: from anywhere
+    requests_per_second = fields.FloatField(null=True)
     expires_at = _ms()
     created_at = _ms(null=False)
     last_used_at = _ms()

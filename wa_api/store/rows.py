@@ -238,6 +238,7 @@ class TenantRow:
     name: str
     max_sessions: int | None
     retention_days: int | None
+    requests_per_second: float | None
     created_at: float
 
 
@@ -255,13 +256,17 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """An API key without its secret; `sessions` None means all of the tenant's."""
+    """An API key without its secret; `sessions` None means all of the tenant's, `networks` None
+    from anywhere, `requests_per_second` None as the platform has it.
+    """
 
     id: KeyId
     tenant: TenantId | None
     name: str
     scopes: frozenset[Scope]
     sessions: frozenset[str] | None
+    networks: tuple[str, ...] | None
+    requests_per_second: float | None
     created_at: float
     expires_at: float | None
     last_used_at: float | None

@@ -19,12 +19,17 @@ def _row(tenant: Tenant | Row) -> TenantRow:
         name=read("name"),
         max_sessions=read("max_sessions"),
         retention_days=read("retention_days"),
+        requests_per_second=read("requests_per_second"),
         created_at=seconds(read("created_at")),
     )
 
 
 async def create(
-    name: str, *, max_sessions: int | None = None, retention_days: int | None = None
+    name: str,
+    *,
+    max_sessions: int | None = None,
+    retention_days: int | None = None,
+    requests_per_second: float | None = None,
 ) -> TenantRow:
     """A new tenant; None means no limit, and the platform's default retention."""
     made = Tenant(
@@ -32,6 +37,7 @@ async def create(
         name=name,
         max_sessions=max_sessions,
         retention_days=retention_days,
+        requests_per_second=requests_per_second,
         created_at=now_ms(),
     )
     await database().orm(made.save(force_create=True))
@@ -68,17 +74,20 @@ async def update(
     name: str | None = None,
     max_sessions: int | None = None,
     retention_days: int | None = None,
+    requests_per_second: float | None = None,
 ) -> TenantRow:
     """Change what is given (0 lifts a limit); raises TenantNotFound."""
     rows = await database().fetch(
         "UPDATE tenants SET name = COALESCE($2, name), "
         "max_sessions = NULLIF(COALESCE($3, max_sessions), 0), "
-        "retention_days = NULLIF(COALESCE($4, retention_days), 0) "
+        "retention_days = NULLIF(COALESCE($4, retention_days), 0), "
+        "requests_per_second = NULLIF(COALESCE($5, requests_per_second), 0) "
         "WHERE id = $1 AND deleted_at IS NULL RETURNING *",
         tenant,
         name,
         max_sessions,
         retention_days,
+        requests_per_second,
     )
     if not rows:
         raise TenantNotFound

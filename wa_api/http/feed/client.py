@@ -50,6 +50,7 @@ class Client:
     """Implements the hub's `Reader` (through its follower), `Member`, and the follower's output."""
 
     __slots__ = (
+        "_address",
         "_allowance",
         "_broken",
         "_context",
@@ -63,8 +64,11 @@ class Client:
         "tenant",
     )
 
-    def __init__(self, context: Context, verified: Verified, wants: Filter) -> None:
-        self._context = context
+    def __init__(
+        self, context: Context, verified: Verified, wants: Filter, address: str = ""
+    ) -> None:
+        """`address`: where the connection comes from."""
+        self._context, self._address = context, address
         self._verified = verified
         self.tenant: TenantId = verified.principal.require(Scope.EVENTS_READ)
         self.follower = Follower(context.services.events, self.tenant, wants, self)
@@ -225,6 +229,7 @@ class Client:
         name = frame.command if frame.command in COMMANDS else "unknown"
         outcome = "ok"
         try:
+            await self._context.services.rates.admit(self._verified)
             data = await execute(self._context.services, self._verified.principal, frame)
             answer = frames.reply(frame.ref, data)
         except WaError as error:
@@ -249,6 +254,7 @@ class Client:
     async def _renewed(self, token: str, ref: Ref) -> bytes:
         try:
             verified = await self._context.services.auth.verify(token)
+            verified.terms.check(self._address)
             if verified.principal.require(Scope.EVENTS_READ) != self.tenant:
                 raise Forbidden("That token is another tenant's.")
         except WaError as error:

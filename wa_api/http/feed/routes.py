@@ -16,7 +16,7 @@ from wa_api.http.feed.stream import Stream
 from wa_api.http.feed.waiting import refused
 from wa_api.http.problems import request_id
 from wa_api.http.routes import Resource
-from wa_api.http.types import Request, caller
+from wa_api.http.types import Request, address_of, caller
 from wa_api.services.events import Filter
 
 feed = Resource("feed", "Staying connected: events as they happen, and commands.")
@@ -41,7 +41,8 @@ async def socket(request: Request, query: FeedQuery) -> None:
     `?access_token=` or as the subprotocol `bearer.<token>` beside `wa-api.v1`.
     """
     context = request.app.ctx
-    client = Client(context, request.ctx.verified, _wants(request, query))
+    wants, address = _wants(request, query), address_of(request)
+    client = Client(context, request.ctx.verified, wants, address)
     await context.hub.join(client.tenant, client.follower)
     try:
         after = await _head(request, query)
