@@ -113,3 +113,16 @@ async def test_the_trail_says_who_did_what(house: House, windows: Windows) -> No
     await page.locator("wa-audit select").select_option("user.*")
     await expect(page.locator("tr[data-action^=api_key]")).to_have_count(0)
     await expect(page.locator("tr[data-action='user.created']")).to_be_visible()
+
+
+async def test_a_sessions_proxy_is_shown_without_its_secrets(
+    house: House, windows: Windows
+) -> None:
+    """In the list of sessions, beside the network."""
+    home = await house.home()
+    body = {"network": "sandbox", "proxy": "socks5://me:hidden@proxy.example:1080"}
+    await home.rest.post("/sessions", body)
+    window = await home.window(windows, "sessions")
+    row = window.page.locator("li.row").first
+    await expect(row).to_contain_text("through socks5://***@proxy.example:1080")
+    await expect(row).not_to_contain_text("hidden")

@@ -97,7 +97,8 @@ class Sessions extends View {
     const reason = t.maybe(`reason.${session.reason}`) ?? session.reason;
     return [
       h("div.who", h("strong", h("bdi", nameOf(session))),
-        h("small", session.phone ? `+${session.phone}` : t("sessions.not_linked"), " · ", t.maybe(`network.${session.network}`) ?? session.network)),
+        h("small", session.phone ? `+${session.phone}` : t("sessions.not_linked"), " · ", t.maybe(`network.${session.network}`) ?? session.network),
+        session.proxy && h("small", t("sessions.proxy", { proxy: session.proxy }))),
       h("div.state", stateBadge(session),
         h("small", reason, " · ", h("time", { datetime: session.since }, ago(session.since))),
         session.until && h("small", t("sessions.until", { time: new Date(session.until).toLocaleString() }))),

@@ -86,6 +86,7 @@ const WORDS = {
   "sessions.network": ["Network", "Rede", "Red"],
   "sessions.none": ["No sessions yet. A session is one linked WhatsApp number.", "Nenhuma sessão ainda. Uma sessão é um número de WhatsApp conectado.", "Aún no hay sesiones. Una sesión es un número de WhatsApp vinculado."],
   "sessions.not_linked": ["not linked", "não conectado", "sin vincular"],
+  "sessions.proxy": ["through {proxy}", "por {proxy}", "por {proxy}"],
   "sessions.until": ["until {time}", "até {time}", "hasta {time}"],
   "sessions.owner": ["Worker", "Processo", "Proceso"],
   "sessions.chat": ["Chats", "Conversas", "Chats"],
