@@ -54,7 +54,8 @@ RedisUrl = Annotated[
 JwtSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
-def _listed(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """What is separated by commas."""
     return [one.strip() for one in text.split(",") if one.strip()]
 
 
@@ -66,7 +67,7 @@ def _media_url(url: str) -> str:
 
 def _media_kinds(text: str) -> str:
     known = {"image", "video", "audio", "document", "sticker"}
-    if not set(_listed(text)) <= known:
+    if not set(listed(text)) <= known:
         raise ValueError(f"must be some of {', '.join(sorted(known))}, separated by commas")
     return text
 
@@ -226,6 +227,11 @@ class Sessions(Group):
         le=256,
         description="Session worker processes per network that `serve` runs.",
     )
+    networks: str = Field(
+        default="",
+        description="Networks that `serve` runs session workers of, separated by commas (empty: "
+        "all). Sessions of another one wait for workers elsewhere.",
+    )
     capacity: int = Field(
         default=100,
         ge=1,
@@ -290,7 +296,7 @@ class Sessions(Group):
     @property
     def allowed(self) -> list[str]:
         """`allow_private` as a list."""
-        return _listed(self.allow_private)
+        return listed(self.allow_private)
 
 
 class Events(Group):
@@ -363,7 +369,7 @@ class Webhooks(Group):
     @property
     def allowed(self) -> list[str]:
         """`allow_private` as a list."""
-        return _listed(self.allow_private)
+        return listed(self.allow_private)
 
 
 class Media(Group):
@@ -431,12 +437,12 @@ class Media(Group):
     @property
     def allowed(self) -> list[str]:
         """`allow_private` as a list."""
-        return _listed(self.allow_private)
+        return listed(self.allow_private)
 
     @property
     def policy(self) -> dict[str, Any]:
         """`download` and `download_bytes` as a session's settings say them."""
-        return {"kinds": _listed(self.download), "max_bytes": self.download_bytes}
+        return {"kinds": listed(self.download), "max_bytes": self.download_bytes}
 
 
 class Sandbox(Group):

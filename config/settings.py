@@ -32,6 +32,7 @@ from config.groups import (
     Serve,
     Sessions,
     Webhooks,
+    listed,
 )
 
 __all__ = ["Network", "Settings", "WrongSetting", "load"]
@@ -138,6 +139,13 @@ class Settings(BaseSettings):
         own = [SANDBOX] if self.sandbox.enabled else []
         return list(dict.fromkeys([WHATSAPP, *own, *self.networks]))
 
+    def served_networks(self) -> list[str]:
+        """Networks that `serve` runs session workers of; raises WrongSetting."""
+        wanted, known = listed(self.sessions.networks), self.network_names()
+        if unknown := [name for name in wanted if name not in known]:
+            raise WrongSetting(f"WA_SESSIONS_NETWORKS: there is no network `{unknown[0]}`.")
+        return wanted or known
+
     def network(self, name: str) -> Network:
         """Where a network is. The own sandbox writes that into the data directory when it runs.
 
@@ -200,6 +208,8 @@ def _kept_secret(path: Path) -> str:
 def load(**over: Any) -> Settings:
     """Read the environment (`over` replaces top-level groups); raises WrongSetting."""
     try:
-        return Settings(**over)
+        settings = Settings(**over)
     except ValidationError as error:
         raise WrongSetting(environment.sentence(error)) from None
+    settings.served_networks()
+    return settings

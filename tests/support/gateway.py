@@ -27,6 +27,7 @@ from wa_api.demo.process import Served, served
 SMALL = {
     "WA_HTTP_WORKERS": "1",
     "WA_SESSIONS_WORKERS": "1",
+    "WA_SESSIONS_NETWORKS": "sandbox",
     "WA_LOG_LEVEL": "info",
     "WA_LOG_FORMAT": "json",
 }

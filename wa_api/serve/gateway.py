@@ -84,7 +84,9 @@ class Gateway:
         for name in roles.networks_at_once(settings):
             self._start_sessions(name, settings.network(name))
         if sandbox is not None:
-            self._start_sessions(SANDBOX, await sandbox)
+            network = await sandbox
+            if SANDBOX in settings.served_networks():
+                self._start_sessions(SANDBOX, network)
         if late := await crew.ready(pulse, START_LIMIT):
             raise StartFailed(f"These processes did not get ready: {', '.join(late)}.")
         self._announce(Ready(url_of(listener), first_token, time.monotonic() - began))

@@ -64,4 +64,4 @@ def runs_sandbox(settings: Settings) -> bool:
 def networks_at_once(settings: Settings) -> list[str]:
     """Networks whose session workers need not wait for our sandbox."""
     later = {SANDBOX} if runs_sandbox(settings) else set()
-    return [name for name in settings.network_names() if name not in later]
+    return [name for name in settings.served_networks() if name not in later]

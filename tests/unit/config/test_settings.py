@@ -47,6 +47,13 @@ def test_networks_are_named_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> 
     assert "lab" in settings.network_names()
 
 
+def test_workers_of_some_networks_only_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that there are, unless they are named."""
+    assert load().served_networks() == ["whatsapp", "sandbox"]
+    monkeypatch.setenv("WA_SESSIONS_NETWORKS", "sandbox, whatsapp")
+    assert load().served_networks() == ["sandbox", "whatsapp"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -57,6 +64,7 @@ def test_networks_are_named_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> 
         ("WA_REDIS_PREFIX", "{tag}", "letters, digits"),
         ("WA_AUTH_JWT_SECRET", "hunter2", "at least 32 bytes"),
         ("WA_AUTH_JWT_SECRET_FILE", "/nowhere/hunter2", "cannot be read"),
+        ("WA_SESSIONS_NETWORKS", "whatsapp,lab", "there is no network `lab`"),
         ("WA_LOG_LEVEL", "loud", "must be 'debug', 'info', 'warning' or 'error'"),
         ("WA_NETWORKS__LAB__PROXY_URL", "hunter2", "String should match"),
         ("WA_NETWORKS__LAB", "x", "WA_NETWORKS__<NAME>__<FIELD>"),
