@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -112,10 +113,40 @@ async def forward_proxy(
 ) -> AsyncIterator[ForwardProxy]:
     """A proxy on a free port of the loopback."""
     made = ForwardProxy(scheme, login, refuse)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
-    made.port = server.sockets[0].getsockname()[1]
+    async with answering(made.serve, tls) as made.port:
+        try:
+            yield made
+        finally:
+            made.cut()
+
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@asynccontextmanager
+async def answering(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server on a free port of the loopback that answers so; no task or socket of it stays."""
+    at_work: set[asyncio.Task[None]] = set()
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        finally:
+            writer.close()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Python 3.11 complains about cancelled tasks that it made itself.
+        task = asyncio.create_task(one(reader, writer))
+        at_work.add(task)
+        task.add_done_callback(at_work.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     try:
-        yield made
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        made.cut()
+        left = list(at_work)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)

@@ -95,9 +95,9 @@ class Stage:
         return found
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def stage() -> AsyncIterator[Stage]:
-    """Everything that the tests of a module share."""
+    """Everything that these tests share."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
     try:
         async with Gateway.start(place) as gateway:

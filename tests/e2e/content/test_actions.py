@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.content.conftest import Stage
 from wa_api.demo.client import Refused
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 
 def about(wa_id: str) -> Any:

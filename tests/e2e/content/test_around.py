@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.content.conftest import Stage
 from wa_api.demo.client import Json
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 
 def info(letter: dict[str, Any]) -> dict[str, Any]:

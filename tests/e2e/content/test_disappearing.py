@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.content.conftest import Stage
 from wa_api.demo.client import Json
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 DAY, WEEK, SINCE = 86_400, 604_800, 1_790_000_000
 

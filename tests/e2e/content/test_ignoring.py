@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.content.conftest import LIMIT, Stage
 from wa_api.demo.client import Json, Refused
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 FEATURE = "Ignore filters (groups, status, channels)"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.content.conftest import Stage
 from wa_api.demo.client import Refused
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 #: A JPEG's first bytes, in base64: thumbnails are not looked into.
 JPEG = "/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="

@@ -10,29 +10,36 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.gateway import Gateway, Linked, Tenant
 from tests.support.servers import servers
 from wa_api.demo.client import Feed, Seen
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 LIMIT = 60
 
 
-@pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    """A tenant of a gateway with two workers of each kind."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway() -> AsyncIterator[Gateway]:
+    """A gateway with two workers of each kind."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
     try:
         counts = {"WA_HTTP_WORKERS": "2", "WA_SESSIONS_WORKERS": "2"}
-        async with servers() as named, Gateway.start(place, **counts, **named) as gateway:
-            yield await gateway.tenant()
+        async with servers() as named, Gateway.start(place, **counts, **named) as running:
+            yield running
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def tenant(gateway: Gateway) -> Tenant:
+    """A tenant of each test's own."""
+    return await gateway.tenant()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def feeds(tenant: Tenant) -> AsyncIterator[list[Feed]]:
     """A WebSocket on each HTTP worker."""
     async with AsyncExitStack() as stack:

@@ -12,28 +12,35 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 
 from tests.e2e.webhooks.receivers import receiver, until
 from tests.support.gateway import Gateway, Linked, Tenant
 from wa_api.demo.client import Feed, Json, Refused
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 FEATURE = "Session metadata echoed in events"
 LIMIT = 20
 MINE = {"crm.id": "42", "team": "sales ✓"}
 
 
-@pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    """A tenant whose webhooks may reach this machine."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway() -> AsyncIterator[Gateway]:
+    """A gateway whose webhooks may reach this machine."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
     private = {"WA_WEBHOOKS_ALLOW_PRIVATE": "127.0.0.1", "WA_WEBHOOKS_ALLOW_HTTP": "true"}
     try:
-        async with Gateway.start(place, **private) as gateway:
-            yield await gateway.tenant()
+        async with Gateway.start(place, **private) as running:
+            yield running
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def tenant(gateway: Gateway) -> Tenant:
+    """A tenant of each test's own."""
+    return await gateway.tenant()
 
 
 async def send(tenant: Tenant, linked: Linked, to: str, **more: object) -> Json:

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+import pytest_asyncio
 
 from tests.support.gateway import Gateway, Linked, Tenant
 from tests.support.proxies import forward_proxy
 from tests.support.samples import picture
 from wa_api.demo.client import Feed, Json, Refused
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 FEATURE = "Proxy per session"
 LIMIT = 30
@@ -26,7 +27,7 @@ SECRET = "pa55-w0rd-of-the-proxy"
 PICTURE = b64encode(picture()).decode()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place() -> AsyncIterator[Path]:
     """A directory for a gateway's data."""
     made = Path(tempfile.mkdtemp(prefix="wa-"))
@@ -34,11 +35,17 @@ async def place() -> AsyncIterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-@pytest.fixture
-async def tenant(place: Path) -> AsyncIterator[Tenant]:
-    """A tenant of a gateway whose sessions may have proxies on this machine."""
-    async with Gateway.start(place, WA_SESSIONS_ALLOW_PRIVATE="127.0.0.1") as gateway:
-        yield await gateway.tenant()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(place: Path) -> AsyncIterator[Gateway]:
+    """A gateway whose sessions may have proxies on this machine."""
+    async with Gateway.start(place, WA_SESSIONS_ALLOW_PRIVATE="127.0.0.1") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def tenant(gateway: Gateway) -> Tenant:
+    """A tenant of each test's own."""
+    return await gateway.tenant()
 
 
 def networks(place: Path) -> str:

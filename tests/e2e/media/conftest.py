@@ -1,4 +1,4 @@
-"""A whole gateway, a linked session and a friend's phone, shared by the tests of a module."""
+"""A whole gateway, a linked session and a friend's phone, shared by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def on_stage(**settings: str) -> AsyncIterator[Stage]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def stage() -> AsyncIterator[Stage]:
     """Everything fetched on arrival, but videos and documents; links may lead to this machine."""
     settings = {"WA_MEDIA_ALLOW_PRIVATE": "localhost", "WA_MEDIA_FETCH_SECONDS": "8"}

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.media.conftest import LIMIT, Json, Stage, sha256
 from tests.support.samples import picture, sample
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 PHOTO, OTHER, CLIP = picture("JPEG", (60, 40)), picture("PNG", (40, 60)), sample("clip.mp4")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.media.conftest import Json, Stage, sha256
 from tests.support.samples import picture, sample
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 PHOTO, VOICE = picture("JPEG"), sample("voice.ogg")
 

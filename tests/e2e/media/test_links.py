@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.e2e.media.conftest import Stage, sha256
 from tests.support.samples import bomb, picture, sample
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 PHOTO = picture("JPEG", (201, 101))
 FILES = {
@@ -59,7 +59,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def url() -> AsyncIterator[str]:
     """A server under the one name that links may lead to on this machine."""
     server = await asyncio.start_server(_answer, "localhost", 0)

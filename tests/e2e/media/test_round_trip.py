@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.media.conftest import Json, Stage, sha256
 from tests.support.samples import animation, picture, sample, tone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 PHOTO, CLIP, VOICE = picture("JPEG"), sample("clip.mp4"), sample("voice.ogg")
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.support.gateway import Gateway, Linked, Tenant
 from wa_api.demo.client import Feed, Json
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 LIMIT = 60.0
 #: Paced, and nothing else.
@@ -33,7 +38,7 @@ PACE = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway() -> AsyncIterator[Gateway]:
     """A gateway whose restrictions last four seconds."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
@@ -45,7 +50,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def tenant(gateway: Gateway) -> Tenant:
     """A tenant with a client."""
     return await gateway.tenant()

@@ -6,14 +6,14 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import trustme
 
-from tests.support.proxies import ForwardProxy, forward_proxy
+from tests.support.proxies import ForwardProxy, answering, forward_proxy
 from wa_api.domain.proxies import parse_proxy
 from wa_api.net.addresses import Rules
 from workers.engine.port import EngineNotReady
@@ -23,20 +23,14 @@ from workers.engine.tunnels import Tunnels
 HERE = Rules(["127.0.0.1"])
 
 
-@asynccontextmanager
-async def echo() -> AsyncIterator[int]:
+async def _repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65_536):
+        writer.write(piece)
+
+
+def echo() -> AbstractAsyncContextManager[int]:
     """A server that says what it hears; its port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(65_536):
-            writer.write(piece)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    return answering(_repeat)
 
 
 @asynccontextmanager
@@ -167,18 +161,13 @@ async def test_a_proxy_that_is_not_there_or_none_is_a_failure():
 
     async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(nonsense, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     async with forward_proxy() as gone:
         closed = gone.url()
-    async with relay(Tunnels(rules=HERE)) as door:
+    async with answering(nonsense) as port, relay(Tunnels(rules=HERE)) as door:
         assert "failed" in await trouble(door, closed)
         assert "resolved" in await trouble(door, "http://proxy.invalid:1")
         assert "failed" in await trouble(door, f"http://127.0.0.1:{port}")
-    server.close()
 
 
 async def test_a_proxy_that_is_silent_is_given_up():
@@ -186,13 +175,9 @@ async def test_a_proxy_that_is_silent_is_given_up():
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with relay(Tunnels(rules=HERE, seconds=0.1)) as door:
+    async with answering(silent) as port, relay(Tunnels(rules=HERE, seconds=0.1)) as door:
         assert "in time" in await trouble(door, f"http://127.0.0.1:{port}")
-    server.close()
 
 
 async def test_the_door_opens_for_those_with_the_secret_only():

@@ -1,0 +1,1 @@
+"""All kinds of content, through one gateway."""
