@@ -101,6 +101,19 @@ class Privacy(msgspec.Struct, frozen=True, kw_only=True):
     calls: Audience
 
 
+class GetStatusAudience(Ask, frozen=True, kw_only=True):
+    """Who sees status posts?"""
+
+    command: ClassVar[str] = "privacy.status"
+
+
+class StatusAudience(msgspec.Struct, frozen=True, kw_only=True):
+    """Status posts go to all `contacts`, to all except those in `people`, or to these `only`."""
+
+    audience: Literal["contacts", "contacts_except", "only"]
+    people: list[Address]
+
+
 class UpdatePrivacy(Ask, frozen=True, kw_only=True):
     """Change what is given. `disappearing`: seconds, for chats that begin from now on."""
 
@@ -159,6 +172,7 @@ ASKS: tuple[type[Ask], ...] = (
     ResetContactLink,
     FindLinked,
     GetPrivacy,
+    GetStatusAudience,
     UpdatePrivacy,
     SetDisappearing,
     RejectCall,

@@ -19,6 +19,7 @@ from wa_api.domain.profile import (
     GetContactLink,
     GetPrivacy,
     GetProfile,
+    GetStatusAudience,
     Linked,
     Privacy,
     Profile,
@@ -26,6 +27,7 @@ from wa_api.domain.profile import (
     ResetContactLink,
     SetDisappearing,
     SetProfilePicture,
+    StatusAudience,
     UpdatePrivacy,
     UpdateProfile,
 )
@@ -155,6 +157,12 @@ async def find_linked(asked: Asked, query: ContactLinkQuery) -> Any:
 async def privacy(asked: Asked) -> Any:
     """Get the privacy settings."""
     return await asked.answer(GetPrivacy())
+
+
+@both(profile, "GET", "/privacy/status", "privacy.status", scope=_READ, returns=StatusAudience)
+async def status_audience(asked: Asked) -> Any:
+    """Get who sees status posts. It is chosen on the phone."""
+    return await asked.answer(GetStatusAudience())
 
 
 @both(

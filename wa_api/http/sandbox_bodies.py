@@ -26,6 +26,13 @@ class NewPhone(Body):
     number: Annotated[str, Meta(pattern=r"^[1-9][0-9]{6,14}$")] | None = None
 
 
+class StatusList(Body):
+    """Who sees status posts: all `contacts`, all but these `people`, or these alone."""
+
+    type: Literal["contacts", "blacklist", "whitelist"] = "contacts"
+    people: Annotated[list[AddressText], Meta(max_length=100)] = field(default_factory=list)
+
+
 class PhoneChange(Body):
     """`auto_read`: it reads what comes. `echo`: it answers with the same text. `privacy` has
     WhatsApp's own names: `{"groupadd": "none"}` lets nobody add the phone to groups."""
@@ -37,6 +44,7 @@ class PhoneChange(Body):
     available: bool | None = None
     about: Annotated[str, Meta(max_length=139)] | None = None
     privacy: Annotated[dict[str, str], Meta(max_length=20)] = field(default_factory=dict)
+    status_list: StatusList | None = None
 
 
 class ScanBody(Body):

@@ -63,6 +63,7 @@ class Account(msgspec.Struct):
     devices: dict[int, Device] = {}
     blocked: list[str] = []
     privacy: dict[str, str] = {}
+    status_list: tuple[str, list[str]] = ("contacts", [])  # its kind; who is on it, by address
     picture: tuple[str, str] | None = None  # id, path at the media host
     disappearing: int = 0
     link: str = ""  # code of the contact link, once it was asked for

@@ -37,6 +37,13 @@ class OnePhone(Params):
     phone: Name
 
 
+class StatusList(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who sees status posts, in WhatsApp's words; `people` are phones of the sandbox."""
+
+    type: Literal["contacts", "blacklist", "whitelist"] = "contacts"
+    people: Annotated[list[Name], Meta(max_length=100)] = []
+
+
 class Configure(OnePhone):
     """How a phone behaves; None leaves it as it is."""
 
@@ -47,6 +54,7 @@ class Configure(OnePhone):
     available: bool | None = None
     about: Annotated[str, Meta(max_length=139)] | None = None
     privacy: dict[str, str] = {}
+    status_list: StatusList | None = None
 
 
 class Scan(OnePhone):

@@ -91,6 +91,9 @@ class PhoneMethods:
         account.name = account.name if given.name is None else given.name
         account.about = account.about if given.about is None else given.about
         account.privacy |= given.privacy
+        if given.status_list is not None:
+            people = [str(self._find.address(given.tenant, p)) for p in given.status_list.people]
+            account.status_list = (given.status_list.type, people)
         self._network.directory.save(account)
 
     async def _scan(self, given: p.Scan) -> dict[str, Any]:

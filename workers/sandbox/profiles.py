@@ -66,8 +66,12 @@ def blocklist(connection: Connection, request: Node) -> Node | None:
 
 
 def about(connection: Connection, request: Node) -> Node | None:
-    """Sets the account's about text."""
+    """Sets the account's about text; tells who sees its status posts."""
     account = connection.account
+    if account is not None and request.tag == "privacy":
+        kind, people = account.status_list
+        users = [Node("user", {"jid": Jid.parse(jid)}) for jid in people]
+        return Node("privacy", content=[Node("list", {"type": kind, "default": "true"}, users)])
     if account is not None and request.tag == "status":
         account.about = request.data.decode(errors="replace")
         connection.network.directory.save(account)

@@ -71,6 +71,27 @@ async def test_contacts_see_what_is_posted(stage: Stage) -> None:
         assert await seen_by(stage, stranger, message) == []
 
 
+async def test_only_those_on_the_phones_list_see_it(stage: Stage) -> None:
+    """It is shown, and obeyed: a contact that is not on the list sees nothing."""
+    chosen = await stage.tenant.new_phone("Chosen")
+    for phone in (stage.friend, chosen):
+        await save(stage, phone)
+    path = f"/v1/sandbox/phones/{stage.anna.phone}"
+    wanted = {"status_list": {"type": "whitelist", "people": [chosen["number"]]}}
+    assert (await stage.client.patch(path, json=wanted)).status_code == 200
+    try:
+        found = await stage.client.get(f"/v1/sessions/{stage.anna.session}/privacy/status")
+        assert found.json()["audience"] == "only"
+        assert [one["phone"] for one in found.json()["people"]] == [f"+{chosen['number']}"]
+        told = await stage.feed.command("privacy.status", stage.anna.session, {})
+        assert told == found.json()
+        message = await post(stage, "text", body="For one only")
+        assert await seen_by(stage, chosen, message, LIMIT)
+        assert await seen_by(stage, stage.friend, message) == []
+    finally:
+        await stage.client.patch(path, json={"status_list": {}})
+
+
 @pytest.mark.proves(ROW, "sent", "websocket")
 async def test_a_picture_is_posted_over_the_websocket(stage: Stage) -> None:
     """The same command as for any message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from wa_api.domain.groups import PictureSet
 from wa_api.domain.identity import address
@@ -13,6 +13,7 @@ from wa_api.domain.profile import (
     GetContactLink,
     GetPrivacy,
     GetProfile,
+    GetStatusAudience,
     Linked,
     Privacy,
     Profile,
@@ -20,6 +21,7 @@ from wa_api.domain.profile import (
     ResetContactLink,
     SetDisappearing,
     SetProfilePicture,
+    StatusAudience,
     UpdatePrivacy,
     UpdateProfile,
 )
@@ -45,6 +47,11 @@ _AUDIENCES: dict[int, Audience] = {
     proto.PrivacySettings.MATCH_LAST_SEEN: "match_last_seen",
     proto.PrivacySettings.KNOWN: "known",
     proto.PrivacySettings.NONE: "none",
+}
+_STATUS_AUDIENCES: dict[int, Literal["contacts", "contacts_except", "only"]] = {
+    proto.StatusPrivacy.CONTACTS: "contacts",
+    proto.StatusPrivacy.BLACKLIST: "contacts_except",
+    proto.StatusPrivacy.WHITELIST: "only",
 }
 assert set(_AUDIENCES.values()) < set(get_args(Audience))  # noqa: S101 - a table of ours
 
@@ -111,6 +118,15 @@ def _shown(settings: Any) -> Privacy:
     return Privacy(**found)
 
 
+def _status_audience(client: Client, _: GetStatusAudience) -> StatusAudience:
+    lists = client.do("get_status_privacy")
+    chosen = next((one for one in lists if one.IsDefault), lists[0])
+    people = [known_as(client, jid) for jid in chosen.List]
+    return StatusAudience(
+        audience=_STATUS_AUDIENCES[chosen.Type], people=[one for one in people if one is not None]
+    )
+
+
 def _update_privacy(client: Client, what: UpdatePrivacy) -> Privacy:
     for ours, (_, theirs) in _SETTINGS.items():
         wanted = getattr(what, ours)
@@ -151,6 +167,7 @@ CALLS: Calls = {
     ResetContactLink: Call(_reset_link),
     FindLinked: Call(_find_linked, _LINK),
     GetPrivacy: Call(_privacy),
+    GetStatusAudience: Call(_status_audience),
     UpdatePrivacy: Call(_update_privacy),
     SetDisappearing: Call(_disappearing),
     RejectCall: Call(_reject, {404: CallNotFound.code}),
