@@ -7,6 +7,8 @@ VENV ?= .venv
 PYTHON ?= $(shell ./.ci/python)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOCKED := --require-hashes --no-deps --only-binary :all:
+PIP := $(BIN)/python -m pip install --disable-pip-version-check $(LOCKED)
 
 # Most tests wait more than they compute: three at a time for two cores. A file stays in one process.
 PARALLEL ?= -n $(shell echo $$(($$(nproc) * 3 / 2))) --dist loadfile --no-loadscope-reorder
@@ -20,10 +22,13 @@ setup: $(READY) ## Make the virtual environment with locked, hash-checked depend
 
 $(READY): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)"
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a minute or two, once) ..."
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (half a minute, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps \
-	    --only-binary :all: --progress-bar off -r requirements-dev.lock | sed -un 's/^Collecting /  /p'
+	@sed -n '/^uv==/,/[^\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
+	@$(PIP) --quiet -r $(VENV)/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(LOCKED) -r requirements-dev.lock || { \
+	    echo "uv could not; pip does it (a minute or two) ..."; $(PIP) --progress-bar off \
+	    -r requirements-dev.lock | sed -un 's/^Collecting /  /p'; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation \
 	    --quiet --editable .
 	@$(BIN)/python -m pip check

@@ -137,8 +137,8 @@ async def test_a_client_that_does_not_read_is_cut_off_and_others_are_not(
         closed = 0
         async with asyncio.timeout(60):
             while not closed:
-                cursors = await owner.say_many(500)
-                for cursor in cursors:
+                # So few that they may wait for the healthy one, however slow this machine is.
+                for cursor in await owner.say_many(100):
                     assert (await healthy.event("chat.typing_changed"))["id"] == cursor
                 page = httpx.Response(200, content=await _metrics(process)).text
                 closed = page.count('wa_feed_closed_total{code="4008"} 1.0')

@@ -140,14 +140,25 @@ async def test_filters_choose_types_and_sessions(
     gateway: Gateway, tenant: Tenant, owner: Owner
 ) -> None:
     """Only what was subscribed to comes; a family of types ends in `.*`."""
-    async with opened(gateway.processes[0].ws, tenant.key, "?types=message.*") as socket:
-        await owner.say_typing()
+    url = gateway.processes[0].ws
+    async with (
+        opened(url, tenant.key, "?types=message.*") as socket,
+        opened(url, tenant.key) as everything,
+    ):
+
+        async def passed() -> None:
+            """Something has happened, and readers of this process were told."""
+            cursor = await owner.say_typing()
+            while (await everything.event("chat.typing_changed"))["id"] != cursor:
+                pass
+
+        await passed()
         answer = await socket.ask({"type": "subscribe", "types": ["chat.*"], "ref": 1})
         assert answer == {"type": "reply", "ref": 1, "ok": True, "data": {}}
         cursor = await owner.say_typing()
         assert (await socket.event("chat.typing_changed"))["id"] == cursor
         await socket.ask({"type": "subscribe", "sessions": ["ses_other"], "ref": 2})
-        await owner.say_typing()
+        await passed()
         await socket.ask({"type": "subscribe", "ref": 3})
         cursor = await owner.say_typing()
         assert (await socket.event("chat.typing_changed"))["id"] == cursor

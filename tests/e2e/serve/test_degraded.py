@@ -73,7 +73,7 @@ class Talk:
         path = f"/sandbox/phones/{self.friend['phone']}/send"
         await self.tenant.rest.post(path, {"to": self.linked.number, "text": text})
 
-    async def heard(self, text: str, limit: float = 30.0) -> None:
+    async def heard(self, text: str, limit: float = 60.0) -> None:
         """It is in the feed."""
         await self.events.event(
             "message.received",
@@ -88,7 +88,7 @@ class Talk:
         path = f"/sessions/{self.linked.session}/messages"
         return await self.tenant.rest.http.post(path, json=body)
 
-    async def say(self, text: str, limit: float = 30.0) -> None:
+    async def say(self, text: str, limit: float = 60.0) -> None:
         """Send, and wait until it is out."""
         answer = await self.try_to_say(text)
         assert answer.status_code == 202, answer.text
@@ -166,8 +166,8 @@ async def test_a_redis_with_a_tenth_of_a_second_of_delay_is_only_slow(place: Pat
         before = len(talk.states())
         for number in range(5):
             await talk.hear(f"in {number}")
-            await talk.say(f"out {number}", 10)
-        await talk.heard("in 4", 10)
+            await talk.say(f"out {number}", 60)
+        await talk.heard("in 4", 60)
         await asyncio.sleep(7)  # longer than a lease
         assert talk.texts() == [f"in {number}" for number in range(5)]
         assert talk.states()[before:] == []

@@ -25,6 +25,8 @@ ROLES = {
     "sandbox": ("workers", "sandbox"),
     "redis": ("valkey-server",),
 }
+#: Workers of both networks.
+ALL = {"WA_SESSIONS_NETWORKS": ""}
 
 
 def one(gateway: Gateway, role: str) -> psutil.Process | None:
@@ -39,7 +41,7 @@ def one(gateway: Gateway, role: str) -> psutil.Process | None:
 
 async def test_it_comes_up_guarded_and_lets_the_administrator_in_once(place: Path) -> None:
     """One command serves; keys are for their owner only; the printed token works once."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         assert httpx.get(f"{gateway.url}/readyz", timeout=5).status_code == 200
         for role in ROLES:
             assert one(gateway, role) is not None, role
@@ -59,7 +61,7 @@ async def test_it_comes_up_guarded_and_lets_the_administrator_in_once(place: Pat
 
 async def test_any_process_that_is_killed_is_replaced_within_a_second(place: Path) -> None:
     """SIGKILL of each role in turn: another process is started at once, and it works."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         for role in ROLES:
             victim = one(gateway, role)
             assert victim is not None, role
@@ -85,7 +87,7 @@ def ready(url: str) -> bool:
 
 async def test_no_request_hangs_or_is_refused_while_an_http_worker_is_dead(place: Path) -> None:
     """Connections wait in the queue of the shared socket, and the next worker answers them."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         victim = one(gateway, "http")
         assert victim is not None
         victim.kill()
@@ -100,7 +102,7 @@ async def test_no_request_hangs_or_is_refused_while_an_http_worker_is_dead(place
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 async def test_a_signal_ends_everything_within_five_seconds(place: Path, number: int) -> None:
     """Nothing is left: no process, no ready file, and no traceback in what was printed."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         processes = gateway.processes()
         assert len(processes) >= 7
         began = time.monotonic()
@@ -119,7 +121,7 @@ def assert_clean(output: str) -> None:
 
 async def test_a_second_ctrl_c_ends_it_at_once(place: Path) -> None:
     """Who is in a hurry does not wait for a stubborn process."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         processes = gateway.processes()
         stopped = one(gateway, "webhooks")
         assert stopped is not None
@@ -147,17 +149,17 @@ async def test_a_signal_during_the_start_ends_it_too(place: Path) -> None:
 
 async def test_nothing_outlives_a_killed_supervisor(place: Path) -> None:
     """SIGKILL of the parent: every child ends with it, and the next start works."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         processes = gateway.processes()
         await gateway.served.stop(signal.SIGKILL)
         await eventually(lambda: alive(processes) == [], why="an orphan is left")
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         assert ready(gateway.url)
 
 
 async def test_a_hung_process_is_replaced(place: Path) -> None:
     """SIGSTOP: missed heartbeats give it away."""
-    async with Gateway.start(place, WA_SERVE_HUNG_SECONDS="7") as gateway:
+    async with Gateway.start(place, **ALL, WA_SERVE_HUNG_SECONDS="7") as gateway:
         for role in ("http", "sessions-sandbox"):
             victim = one(gateway, role)
             assert victim is not None
@@ -178,7 +180,7 @@ async def test_a_rolling_restart_replaces_every_process_and_refuses_no_request(
     place: Path,
 ) -> None:
     """SIGHUP: each role gets a new process, while requests go on being answered."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.start(place, **ALL) as gateway:
         rolled = ("http", "sessions-whatsapp", "sessions-sandbox", "webhooks")
         before = {role: process.pid for role in rolled if (process := one(gateway, role))}
         gateway.served.process.send_signal(signal.SIGHUP)
