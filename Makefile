@@ -27,7 +27,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
 	@$(PIP) --quiet -r $(VENV)/uv.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(LOCKED) -r requirements-dev.lock || { \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(LOCKED) -r requirements-dev.lock || { \
 	    echo "uv could not; pip does it (a minute or two) ..."; $(PIP) --progress-bar off \
 	    -r requirements-dev.lock | sed -un 's/^Collecting /  /p'; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation \
@@ -68,8 +68,7 @@ check: lint test external ## Everything that CI checks on one interpreter
 
 .PHONY: external
 external: $(READY) ## Whole gateways on PostgreSQL and an external Redis, where they answer
-	@.ci/external $(BIN)/python -m pytest -q tests/e2e/serve/test_sessions.py \
-	    tests/e2e/gateway/test_any_worker.py
+	@.ci/external $(BIN)/python -m pytest -q tests/e2e/gateway/test_any_worker.py
 
 .PHONY: bench
 bench: $(READY) ## Measure: bus, store, traffic beside a bare engine, pace, sessions, fan-out beside Node, webhooks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Iterator
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.e2e
 def process(gateway: Gateway) -> Iterator[Process]:
     """A process for one test alone."""
     env = environment(
-        gateway.directory, gateway.redis_url, gateway.prefix, WA_HTTP_BUFFER_BYTES="65536"
+        gateway.directory, gateway.redis_url, gateway.prefix, WA_HTTP_BUFFER_BYTES="262144"
     )
     started = start_http(env)
     yield started
@@ -125,7 +126,9 @@ async def test_a_client_that_does_not_read_is_cut_off_and_others_are_not(
     """What waits for one is bounded; everybody else gets everything, and it can resume."""
     async with opened(process.ws, tenant.key) as healthy:
         host, port = process.url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        slow = socket.create_connection((host, int(port)))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader, writer = await asyncio.open_connection(sock=slow, limit=1024)
         writer.write(
             f"GET /v1/ws HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {tenant.key}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -137,8 +140,8 @@ async def test_a_client_that_does_not_read_is_cut_off_and_others_are_not(
         closed = 0
         async with asyncio.timeout(60):
             while not closed:
-                # So few that they may wait for the healthy one, however slow this machine is.
-                for cursor in await owner.say_many(100):
+                # No more than may wait for the healthy one, however slow this machine is.
+                for cursor in await owner.say_many(500):
                     assert (await healthy.event("chat.typing_changed"))["id"] == cursor
                 page = httpx.Response(200, content=await _metrics(process)).text
                 closed = page.count('wa_feed_closed_total{code="4008"} 1.0')

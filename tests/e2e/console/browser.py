@@ -32,7 +32,7 @@ _ARGUMENTS = [
 
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -99,6 +99,7 @@ class Windows:
         """A window of somebody else."""
         usual = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}}
         context = await self.browser.new_context(**{**usual, **options})
+        context.set_default_timeout(60_000)
         return await self.tab(context)
 
     async def tab(self, context: BrowserContext) -> Window:
@@ -213,5 +214,5 @@ async def first_message(window: Window) -> None:
     """Two clicks: a number of the sandbox, and the scan; then the message and its chat."""
     await window.page.click("[data-act=sandbox]")
     await window.page.click("[data-act=scan]")
-    await window.page.click("[data-act=to-chat]", timeout=20_000)
+    await window.page.click("[data-act=to-chat]", timeout=60_000)
     await expect(window.page.locator(".messages .bubble.in")).to_have_count(1)

@@ -90,7 +90,7 @@ async def test_eight_characters_link_a_number_too(house: House, windows: Windows
     await expect(page.locator(".by-code input")).to_have_value(re.compile(r"\+999"))
     await page.click(".by-code form button")
     await page.click("[data-act=type-code]")
-    await page.click("[data-act=to-chat]", timeout=20_000)
+    await page.click("[data-act=to-chat]", timeout=60_000)
 
 
 async def _two_numbers(window: Window, gateway: Gateway) -> tuple[str, str]:

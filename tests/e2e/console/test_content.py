@@ -167,7 +167,7 @@ async def test_files_are_sent_and_opened(house: House, windows: Windows) -> None
     await left.page.click("[data-act=record]")
     await left.page.wait_for_timeout(1200)
     await left.page.click("[data-act=record]")
-    await expect(right.page.locator(".bubble.in audio")).to_be_visible(timeout=30_000)
+    await expect(right.page.locator(".bubble.in audio")).to_be_visible(timeout=60_000)
 
 
 _DROP = """() => {
