@@ -60,7 +60,8 @@ async def test_a_code_on_the_screen_links_a_number(house: House, windows: Window
     await page.click("dialog button.primary")
     await page.wait_for_selector("figure[data-qr]")
     window.refused = "/scan"
-    await page.click("[data-act=refuse]")
+    async with page.expect_response(lambda answer: "/refuse" in answer.url):
+        await page.click("[data-act=refuse]")
     await page.click("[data-act=scan]")
     await page.get_by_role("button", name="Try again").click()
     await page.wait_for_selector("figure[data-qr]")
