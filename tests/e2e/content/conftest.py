@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,9 @@ class Stage:
         return found
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def stage() -> AsyncIterator[Stage]:
-    """Everything that these tests share."""
+@asynccontextmanager
+async def on_stage() -> AsyncIterator[Stage]:
+    """A gateway, and all that the tests need in it."""
     place = Path(tempfile.mkdtemp(prefix="wa-"))
     try:
         async with Gateway.start(place) as gateway:
@@ -113,3 +114,10 @@ async def stage() -> AsyncIterator[Stage]:
                 yield Stage(tenant, feed, mine, me, friend, made["group"])
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def stage() -> AsyncIterator[Stage]:
+    """Everything that these tests share."""
+    async with on_stage() as one:
+        yield one

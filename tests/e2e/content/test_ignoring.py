@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.e2e.content.conftest import LIMIT, Stage
+from tests.e2e.content.conftest import LIMIT, Stage, on_stage
 from wa_api.demo.client import Json, Refused
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[Stage]:
+    """One of its own: what other tests said in the chats that are ignored here would be kept."""
+    async with on_stage() as one:
+        yield one
+
 
 FEATURE = "Ignore filters (groups, status, channels)"
 
