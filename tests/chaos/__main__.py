@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.hosts import Sizes
@@ -18,6 +20,7 @@ from tests.chaos.run import Plan, run
 def main() -> int:
     """The exit code."""
     options = _options()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plan = Plan(
         minutes=options.minutes,
         seed=options.seed,

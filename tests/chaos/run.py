@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import signal
 import sys
@@ -11,8 +10,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from tests.chaos.faults import FAULTS, Stage, Strike, recovered
 from tests.chaos.hosts import Sizes, World, world
@@ -46,7 +43,6 @@ def say(text: str) -> None:
 async def run(plan: Plan) -> dict[str, Any]:
     """Run it; the report."""
     began = time.monotonic()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     async with world(plan.sizes, plan.keep) as stage_world:
         say(f"both hosts serve ({stage_world.wire.kind}); linking {plan.sessions} sessions")
         talk = await begin(stage_world, plan.sessions)

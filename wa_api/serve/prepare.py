@@ -32,6 +32,7 @@ async def prepare_database() -> str | None:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.communicate()  # closes the pipe, which would complain on its own
     if process.returncode:
         # It has said why on standard error.
         raise StartFailed("The database could not be prepared (see above).")

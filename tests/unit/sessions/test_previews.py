@@ -144,12 +144,8 @@ async def test_answers_are_shared_and_remembered(
     assert site.asked == {"/huge": 2, "/nothing": 1}
 
 
-async def test_the_log_does_not_tell_where(
-    site: Site, previews: Previews, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_log_does_not_tell_where(site: Site, previews: Previews) -> None:
     """Only what came of it."""
-    # One that was used before may be bound to where it wrote then.
-    monkeypatch.setattr("workers.sessions.previews.log", structlog.get_logger())
     with structlog.testing.capture_logs() as lines:
         await previews.of(site.url + "/nothing?token=secret")
     assert [(line["event"], line["outcome"]) for line in lines] == [
