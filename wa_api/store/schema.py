@@ -33,6 +33,20 @@ class StoreError(Exception):
     """The database cannot be used as it is; the sentence says what to do."""
 
 
+class _Renderer(MigrationExecutor):
+    """Renders migrations that follow each other, each from the models that the one before led to.
+
+    Tortoise's own makes all models anew, from the first migration on, for each.
+    """
+
+    _reached: Any = None
+
+    async def _project_state(self, applied: set[Any], *, upto: Any = None) -> Any:
+        if self._reached is None:
+            self._reached = await super()._project_state(applied, upto=upto)
+        return self._reached  # Tortoise changes it while it renders
+
+
 def known_migrations() -> list[str]:
     """Names of the migrations that this program carries, in order."""
     return sorted(name for _, name, _ in pkgutil.iter_modules(migrations.__path__))
@@ -46,8 +60,9 @@ async def run_migrations(client: Any, apps: dict[str, Any], limit: float) -> lis
     due = [name for name in known_migrations() if name not in done]
     if not due:
         return []
-    executor = MigrationExecutor(client, apps)
-    plan = [(name, list(_statements(await executor.collect_sql(APP, name)))) for name in due]
+    renderer = _Renderer(client, apps)
+    following = known_migrations()[known_migrations().index(due[0]) :]
+    plan = [(name, list(_statements(await renderer.collect_sql(APP, name)))) for name in following]
     applied = await database.run(lambda: _apply(plan, database.postgres))
     for name in applied:
         log.info("store.migrated", migration=name)

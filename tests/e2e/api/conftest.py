@@ -25,11 +25,12 @@ import httpx
 import pytest
 
 from tests.e2e.api.owner import Owner, own
+from tests.support.migrated import put_migrated
 from wa_api.bus.embedded import find_server
 from wa_api.bus.open import Bus, open_bus
 from wa_api.domain.ids import SessionId, TenantId
 from wa_api.store import logins
-from wa_api.store.open import migrate, open_store
+from wa_api.store.open import open_store
 
 #: As in the console's tests: what cannot run is not collected, and CI installs the browser.
 collect_ignore = [] if shutil.which("chromium") else ["test_browser.py"]
@@ -146,7 +147,7 @@ def gateway(redis_url: str) -> Iterator[Gateway]:
     """Two HTTP processes and a sandbox."""
     directory = Path(tempfile.mkdtemp(prefix="wa-api-"))
     database_url, prefix = f"sqlite://{directory / 'wa-api.sqlite3'}", "t1:"
-    asyncio.run(migrate(database_url))
+    put_migrated(directory)
     env = environment(directory, redis_url, prefix)
     sandbox = subprocess.Popen([sys.executable, "-m", "workers", "sandbox"], env=env)
     started = [start_http(env), start_http(env)]

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from tests.support.migrated import put_migrated
 from wa_api.bus.embedded import run_embedded
 from wa_api.bus.open import Bus, open_bus
 from wa_api.bus.sandbox import SandboxClient
@@ -25,7 +26,7 @@ from wa_api.domain.ids import MessageId, SessionId, TenantId, WorkerId, new_id
 from wa_api.domain.messages import MessageView
 from wa_api.domain.sessions import Desired
 from wa_api.store import messages, sessions, tenants
-from wa_api.store.open import migrate, open_store
+from wa_api.store.open import open_store
 from wa_api.store.rows import NewMessage
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -193,7 +194,7 @@ async def stage(folder: Path, **settings: str) -> AsyncIterator[Stage]:
     """Redis, a database, the sandbox, and no worker yet; everything ends with the block."""
     database = f"sqlite://{folder / 'wa-api.sqlite3'}"
     env = {**os.environ, "WA_DATA_DIR": str(folder), "WA_LOG_FORMAT": "json", **settings}
-    await migrate(database)
+    put_migrated(folder)
     async with (
         run_embedded(folder / "redis") as server,
         open_store(database),
