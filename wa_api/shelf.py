@@ -14,7 +14,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wa_api.domain.content import Document
-from wa_api.domain.errors import MediaDamaged, MediaNotFound, MediaTooLarge, MediaTypeRefused
+from wa_api.domain.errors import (
+    MediaDamaged,
+    MediaNotFound,
+    MediaTooComplex,
+    MediaTooLarge,
+    MediaTypeRefused,
+)
 from wa_api.domain.ids import TenantId
 from wa_api.domain.media import (
     MOST_BYTES,
@@ -140,7 +146,7 @@ class Shelf:
             raise MediaDamaged("The file is empty.")
         await draft.finish()
         known = await rows.same(tenant, draft.sha256)
-        if known is None:
+        if known is None or (known.facts == Facts() and not origin.trusted):
             mimetype, facts = await self._look_into(draft, origin)
         else:
             settle(known.mimetype, origin.mimetype)
@@ -167,6 +173,20 @@ class Shelf:
             return said or found, Facts()
         mimetype = settle(found, origin.mimetype)
         return await self._studio.inspect(draft.path, mimetype)
+
+    async def described(self, row: MediaRow) -> MediaRow:
+        """The row with its facts, also of a file that was trusted when it arrived.
+
+        One that cannot be looked into stays as it is: WhatsApp has taken it once.
+        """
+        if row.facts != Facts():
+            return row
+        try:
+            async with self.files.local(Key(row.tenant, row.sha256)) as path:
+                mimetype, facts = await self._studio.inspect(path, row.mimetype)
+        except (MediaDamaged, MediaTooComplex):
+            return row
+        return await rows.describe(row.tenant, row.id, mimetype, facts)
 
     async def avatar(self, image: bytes) -> bytes:
         """What to show as a profile's or group's picture, of any picture: a square JPEG.

@@ -108,7 +108,7 @@ class Media:
         if row.session and not who.may_see(row.session):
             raise MediaNotFound
         check_fits(kind_of(content), row.mimetype, row.size)
-        return shown(content, row)
+        return shown(content, await self.shelf.described(row))
 
     async def all_checked(
         self, who: Principal, contents: Sequence[Sendable]

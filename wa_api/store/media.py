@@ -76,11 +76,25 @@ async def add(tenant: TenantId, new: NewMedia) -> MediaRow:
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) "
         "ON CONFLICT (tenant, sha256, session) DO UPDATE SET used_at = excluded.used_at, "
         "filename = COALESCE(excluded.filename, media.filename), "
+        # What was only trusted so far (no facts) may have been looked into now.
+        "mimetype = CASE media.facts WHEN '{}' THEN excluded.mimetype ELSE media.mimetype END, "
+        "facts = CASE media.facts WHEN '{}' THEN excluded.facts ELSE media.facts END, "
         "original = COALESCE(excluded.original, media.original), "
         "made_as = COALESCE(excluded.made_as, media.made_as) RETURNING *",
         *(new_id("med"), tenant, new.session, new.sha256, new.size, new.mimetype, new.filename),
         *(_encode(new.facts).decode(), new.original, new.made_as, now),
     )
+    return _row(rows[0])
+
+
+async def describe(tenant: TenantId, media: MediaId, mimetype: str, facts: Facts) -> MediaRow:
+    """Write down what was found in a file. Raises MediaNotFound."""
+    rows = await database().fetch(
+        "UPDATE media SET mimetype = $3, facts = $4 WHERE id = $1 AND tenant = $2 RETURNING *",
+        *(media, tenant, mimetype, _encode(facts).decode()),
+    )
+    if not rows:
+        raise MediaNotFound
     return _row(rows[0])
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.media.conftest import Json, Stage, sha256
 from tests.support.samples import animation, picture, sample, tone
+from wa_api.media import recordings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
@@ -165,6 +167,27 @@ async def test_a_file_that_arrives_can_be_downloaded(stage: Stage, case: str) ->
     assert (media["sha256"], media["session"]) == (sha256(content), stage.anna.session)
     assert (await stage.client.get(media["url"])).content == content
     assert (await stage.message(message))[kind]["id"] == media["id"]
+
+
+async def test_a_voice_note_that_arrived_is_sent_on_as_it_is(stage: Stage, tmp_path: Path) -> None:
+    """By its id; nothing is converted, and the phone is told length and waveform."""
+    sound, made = tmp_path / "tone.wav", tmp_path / "voice.ogg"
+    sound.write_bytes(tone(2))
+    recordings.convert(sound, made, "voice", "audio/wav")  # no two are the same
+    voice = made.read_bytes()
+    media = (await stage.stored(await stage.phone_sends("audio", voice)))["media"]
+    received, file = await stage.delivered(await stage.send("audio", id=media, voice=True))
+    assert file["sha256"] == sha256(voice)
+    assert received["audioMessage"]["seconds"] == 2
+    assert len(b64decode(received["audioMessage"]["waveform"])) == 64
+
+
+async def test_a_picture_that_arrived_and_is_uploaded_too_is_known(stage: Stage) -> None:
+    """An upload is looked into, also when its bytes came from a phone before."""
+    content = picture("JPEG", (121, 91))
+    await stage.stored(await stage.phone_sends("image", content))
+    shown = (await stage.client.get(f"/v1/media/{await stage.media(content)}")).json()
+    assert (shown["width"], shown["height"]) == (121, 91)
 
 
 @pytest.mark.proves("View once", "received", "websocket")
