@@ -104,9 +104,16 @@ async def page(
     limit = max(1, min(limit, MAX_PAGE))
     live = await log.tail(tenant, Cursor(str(after)), limit)
     if live is None:
-        return await _archived(tenant, after, limit, wants)
+        old = await _archived(tenant, after, limit, wants)
+        room = limit - len(old.entries)
+        live = await log.tail(tenant, Cursor(str(old.upto)), room) if room else None
+        return old if live is None else _live(live, old.upto, room, wants, old.entries)
+    return _live(live, after, limit, wants, [])
+
+
+def _live(live: list[LogEntry], after: int, limit: int, wants: Filter, before: list[Entry]) -> Page:
     upto = int(live[-1].cursor) if live else after
-    return Page(_wanted(live, wants), upto, len(live) >= limit)
+    return Page(before + _wanted(live, wants), upto, len(live) >= limit)
 
 
 async def _archived(tenant: TenantId, after: int, limit: int, wants: Filter) -> Page:

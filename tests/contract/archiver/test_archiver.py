@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from wa_api import readers
 from wa_api.bus.open import Bus
 from wa_api.domain.events import ChatTyping, Cursor, event
 from wa_api.domain.ids import TenantId, WorkerId, new_id
@@ -59,6 +60,21 @@ async def test_redis_keeps_only_the_newest_of_what_is_archived(bus: Bus, tenant:
     assert await bus.log.tail(tenant, cursors[0], 100) is None
     assert [one.cursor for one in await bus.log.tail(tenant, None, 100)] == cursors[-10:]
     assert await archived(tenant) == cursors
+
+
+async def test_one_page_has_what_is_archived_and_what_is_not_yet(bus: Bus, tenant: TenantId):
+    """As far as there is room; the next page goes on where it ended."""
+    cursors = await say(bus, tenant, 30)
+    await archiver(bus, keep_entries=10).round()
+    cursors += await say(bus, tenant, 5)
+    for limit, expected in ((100, cursors), (35, cursors), (32, cursors[:32]), (30, cursors[:30])):
+        page = await readers.page(bus.log, tenant, 0, limit)
+        assert [one.cursor for one in page.entries] == [int(one) for one in expected]
+        rest = await readers.page(bus.log, tenant, page.upto, limit)
+        assert [one.cursor for one in rest.entries] == [
+            int(one) for one in cursors[len(expected) :]
+        ]
+        assert page.more is (limit < 100)
 
 
 async def test_what_is_not_archived_is_never_dropped(bus: Bus, tenant: TenantId):
