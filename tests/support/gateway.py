@@ -12,8 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +37,13 @@ SMALL = {
     "WA_LOG_LEVEL": "info",
     "WA_LOG_FORMAT": "json",
 }
+
+
+@contextmanager
+def short_place() -> Iterator[Path]:
+    """A directory for data, with a short path: Unix sockets live in it."""
+    with tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 async def eventually(true: Callable[[], bool], limit: float = 60.0, why: str = "") -> None:
@@ -101,6 +114,14 @@ class Gateway:
                 put_migrated(Path(chosen.get("WA_DATA_DIR", directory / "data")))
             running = await stack.enter_async_context(served(directory, chosen))
             yield Gateway(running, stack)
+
+    @staticmethod
+    @asynccontextmanager
+    async def own(**settings: str) -> AsyncIterator[Gateway]:
+        """The same in a directory of its own, which goes with it."""
+        with short_place() as directory:
+            async with Gateway.start(directory, **settings) as running:
+                yield running
 
     @property
     def url(self) -> str:

@@ -23,7 +23,11 @@ pytestmark = pytest.mark.e2e
 def process(gateway: Gateway) -> Iterator[Process]:
     """A process for one test alone."""
     env = environment(
-        gateway.directory, gateway.redis_url, gateway.prefix, WA_HTTP_BUFFER_BYTES="65536"
+        gateway.directory,
+        gateway.redis_url,
+        gateway.prefix,
+        WA_HTTP_BUFFER_BYTES="65536",
+        WA_HTTP_HEARTBEAT_SECONDS="60",  # who does not read does not answer pings either
     )
     started = start_http(env)
     yield started

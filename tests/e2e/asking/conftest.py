@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest_asyncio
 
@@ -74,13 +71,9 @@ class World:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def world() -> AsyncIterator[World]:
     """A gateway with a linked session."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
-    try:
-        async with Gateway.start(place, WA_SESSIONS_CONTACTS_SECONDS="1") as gateway:
-            tenant = await gateway.tenant()
-            async with tenant.feed() as feed:
-                anna = await tenant.link_session(feed)
-                bruno, carla = [await tenant.new_phone(name) for name in ("Bruno", "Carla")]
-                yield World(tenant, feed, anna, bruno, carla)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    async with Gateway.own(WA_SESSIONS_CONTACTS_SECONDS="1") as gateway:
+        tenant = await gateway.tenant()
+        async with tenant.feed() as feed:
+            anna = await tenant.link_session(feed)
+            bruno, carla = [await tenant.new_phone(name) for name in ("Bruno", "Carla")]
+            yield World(tenant, feed, anna, bruno, carla)

@@ -7,7 +7,6 @@ One gateway and one browser serve all tests that break neither; each makes its o
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,27 +15,20 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.e2e.console.browser import House, Windows, checked, chromium
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, short_place
 
 collect_ignore_glob = [] if shutil.which("chromium") else ["test_*.py"]
-
-
-@pytest.fixture(scope="session")
-def house_place() -> Iterator[Path]:
-    """Where the shared gateway has its data."""
-    with tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
 
 
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory with a short path (Unix sockets live in it)."""
-    with tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
+    with short_place() as directory:
+        yield directory
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house(house_place: Path) -> AsyncIterator[House]:
+async def house() -> AsyncIterator[House]:
     """A running gateway for tests that leave it as it is."""
     settings = {
         "WA_SESSIONS_WORKERS": "2",
@@ -44,7 +36,7 @@ async def house(house_place: Path) -> AsyncIterator[House]:
         "WA_WEBHOOKS_ALLOW_PRIVATE": "127.0.0.1",
         "WA_WEBHOOKS_RETRY_SECONDS": "0.2,0.2",
     }
-    async with Gateway.start(house_place, **settings) as gateway:
+    async with Gateway.own(**settings) as gateway:
         yield House(gateway)
 
 

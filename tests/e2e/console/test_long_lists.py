@@ -86,12 +86,12 @@ async def _scroll_until(
 
 
 async def test_a_hundred_thousand_messages_scroll_with_few_elements(
-    house: House, windows: Windows, house_place: Path
+    house: House, windows: Windows
 ) -> None:
     """Going back and forth, what is shown has no hole and the page stays small."""
     home = await house.home()
     session = (await home.rest.post("/sessions", {"network": "sandbox"}))["id"]
-    _fill(house_place / "data", home.tenant.id, session)
+    _fill(house.gateway.served.data, home.tenant.id, session)
     window = await home.window(windows, f"chat/{session}/{BUSY.replace('@', '%40')}")
     page = window.page
     await window.has("message 99999")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
@@ -99,21 +96,17 @@ class Stage:
 @asynccontextmanager
 async def on_stage() -> AsyncIterator[Stage]:
     """A gateway, and all that the tests need in it."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
-    try:
-        async with Gateway.start(place) as gateway:
-            tenant = await gateway.tenant()
-            async with tenant.feed() as feed:
-                mine = await tenant.link_session(feed)
-                friend = await tenant.new_phone("Friend")
-                me = await tenant.rest.get(f"/sandbox/phones/{mine.phone}")
-                made = await tenant.rest.post(
-                    f"/sandbox/phones/{mine.phone}/groups",
-                    {"subject": "All", "members": [friend["phone"]]},
-                )
-                yield Stage(tenant, feed, mine, me, friend, made["group"])
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    async with Gateway.own() as gateway:
+        tenant = await gateway.tenant()
+        async with tenant.feed() as feed:
+            mine = await tenant.link_session(feed)
+            friend = await tenant.new_phone("Friend")
+            me = await tenant.rest.get(f"/sandbox/phones/{mine.phone}")
+            made = await tenant.rest.post(
+                f"/sandbox/phones/{mine.phone}/groups",
+                {"subject": "All", "members": [friend["phone"]]},
+            )
+            yield Stage(tenant, feed, mine, me, friend, made["group"])
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

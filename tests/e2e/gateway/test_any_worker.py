@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -24,13 +21,9 @@ LIMIT = 60
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway() -> AsyncIterator[Gateway]:
     """A gateway with two workers of each kind."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
-    try:
-        counts = {"WA_HTTP_WORKERS": "2", "WA_SESSIONS_WORKERS": "2"}
-        async with servers() as named, Gateway.start(place, **counts, **named) as running:
-            yield running
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    counts = {"WA_HTTP_WORKERS": "2", "WA_SESSIONS_WORKERS": "2"}
+    async with servers() as named, Gateway.own(**counts, **named) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import orjson
@@ -28,13 +25,9 @@ MINE = {"crm.id": "42", "team": "sales ✓"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway() -> AsyncIterator[Gateway]:
     """A gateway whose webhooks may reach this machine."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
     private = {"WA_WEBHOOKS_ALLOW_PRIVATE": "127.0.0.1", "WA_WEBHOOKS_ALLOW_HTTP": "true"}
-    try:
-        async with Gateway.start(place, **private) as running:
-            yield running
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    async with Gateway.own(**private) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

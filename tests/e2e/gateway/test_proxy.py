@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,17 +26,9 @@ PICTURE = b64encode(picture()).decode()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place() -> AsyncIterator[Path]:
-    """A directory for a gateway's data."""
-    made = Path(tempfile.mkdtemp(prefix="wa-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(place: Path) -> AsyncIterator[Gateway]:
+async def gateway() -> AsyncIterator[Gateway]:
     """A gateway whose sessions may have proxies on this machine."""
-    async with Gateway.start(place, WA_SESSIONS_ALLOW_PRIVATE="127.0.0.1") as running:
+    async with Gateway.own(WA_SESSIONS_ALLOW_PRIVATE="127.0.0.1") as running:
         yield running
 
 
@@ -48,16 +38,16 @@ async def tenant(gateway: Gateway) -> Tenant:
     return await gateway.tenant()
 
 
-def networks(place: Path) -> str:
+def networks(data: Path) -> str:
     """Where the sandbox's own proxy is."""
-    [file] = place.rglob("network.json")
+    [file] = data.rglob("network.json")
     told = orjson.loads(file.read_bytes())
     return urlsplit(told["proxy_url"]).netloc
 
 
-def holds(place: Path, secret: bytes) -> bool:
+def holds(data: Path, secret: bytes) -> bool:
     """Whether any file of the gateway's, the database for one, has it in the clear."""
-    files = [file for file in place.rglob("*") if file.is_file()]
+    files = [file for file in data.rglob("*") if file.is_file()]
     assert any("sqlite" in file.name for file in files)
     return any(secret in file.read_bytes() for file in files)
 
@@ -89,7 +79,7 @@ async def talk(tenant: Tenant, feed: Feed, linked: Linked) -> None:
 @pytest.mark.proves(FEATURE, "rest")
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 async def test_everything_goes_through_the_sessions_proxy(
-    tenant: Tenant, place: Path, scheme: str
+    tenant: Tenant, gateway: Gateway, scheme: str
 ) -> None:
     """The connection, and files; the proxy is asked for the network's own. Its password is not
     shown, and not in the database; other sessions do not take it.
@@ -100,14 +90,14 @@ async def test_everything_goes_through_the_sessions_proxy(
         assert connections > 0
         await talk(tenant, feed, linked)
         assert len(proxy.asked) > connections
-        assert set(proxy.asked) == {networks(place)}
+        assert set(proxy.asked) == {networks(gateway.served.data)}
 
         shown = await tenant.rest.get(f"/sessions/{linked.session}")
         assert shown["proxy"] == f"{scheme}://***@127.0.0.1:{proxy.port}"
         page = await tenant.rest.get("/events", limit=1000)
         trail = await tenant.rest.get("/audit")
         assert SECRET not in str([shown, page, trail])
-        assert not holds(place, SECRET.encode())
+        assert not holds(gateway.served.data, SECRET.encode())
 
         passed = len(proxy.asked)
         await talk(tenant, feed, await tenant.link_session(feed))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -125,20 +122,16 @@ def unbase(text: str) -> bytes:
 @asynccontextmanager
 async def on_stage(**settings: str) -> AsyncIterator[Stage]:
     """A gateway with these settings, and all that the tests need in it."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
-    try:
-        async with Gateway.start(place, **settings) as gateway:
-            tenant = await gateway.tenant()
-            headers = {"Authorization": f"Bearer {tenant.rest.credential}"}
-            async with (
-                tenant.feed() as feed,
-                httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=60) as client,
-            ):
-                anna = await tenant.link_session(feed)
-                friend = await tenant.new_phone("Bruno")
-                yield Stage(gateway, tenant, feed, anna, friend, client)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    async with Gateway.own(**settings) as gateway:
+        tenant = await gateway.tenant()
+        headers = {"Authorization": f"Bearer {tenant.rest.credential}"}
+        async with (
+            tenant.feed() as feed,
+            httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=60) as client,
+        ):
+            anna = await tenant.link_session(feed)
+            friend = await tenant.new_phone("Bruno")
+            yield Stage(gateway, tenant, feed, anna, friend, client)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +15,6 @@ pytestmark = pytest.mark.e2e
 README = Path(__file__).parents[3] / "README.md"
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory with a short path."""
-    directory = Path(tempfile.mkdtemp(prefix="wa-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
-
-
 def walk_through(url: str, token: str) -> str:
     """The block of commands that begins with API=, pointed at a gateway."""
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
@@ -35,9 +24,9 @@ def walk_through(url: str, token: str) -> str:
 
 
 @pytest.mark.proves("Sandbox without phones", "rest")
-async def test_the_walk_through_works(place: Path) -> None:
+async def test_the_walk_through_works() -> None:
     """Copied and pasted: signs in, links, sends, and shows what arrived."""
-    async with Gateway.start(place) as gateway:
+    async with Gateway.own() as gateway:
         process = await asyncio.create_subprocess_exec(
             *("bash", "-euo", "pipefail", "-c", walk_through(gateway.url, gateway.served.token)),
             stdout=asyncio.subprocess.PIPE,

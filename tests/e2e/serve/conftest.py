@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.gateway import short_place
 from tests.support.servers import servers as named_servers
 
 
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory with a short path (Unix sockets live in it)."""
-    directory = Path(tempfile.mkdtemp(prefix="wa-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    with short_place() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,13 +38,9 @@ PACE = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway() -> AsyncIterator[Gateway]:
     """A gateway whose restrictions last four seconds."""
-    place = Path(tempfile.mkdtemp(prefix="wa-"))
-    try:
-        quick = {"WA_SESSIONS_RESTRICTION_SECONDS": "4", "WA_SESSIONS_LEASE_SECONDS": "2"}
-        async with Gateway.start(place, **quick) as running:
-            yield running
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    quick = {"WA_SESSIONS_RESTRICTION_SECONDS": "4", "WA_SESSIONS_LEASE_SECONDS": "2"}
+    async with Gateway.own(**quick) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
