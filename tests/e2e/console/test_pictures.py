@@ -39,6 +39,15 @@ OWNER = {
     "access": "wa-audit tbody tr",
 }
 ADMIN = {"tenants": ".row", "fleet": ".chart .line-0", "start": "form"}
+#: What opens each view's dialogues.
+DIALOGS = {
+    "sessions": ["[data-act=create]", "[data-act=link]"],
+    "chat": ["[data-act=new-chat]"],
+    "webhooks": ["[data-act=new-webhook]"],
+    "access": ["[data-act=new-user]", "[data-act=new-key]"],
+    "tenants": ["[data-act=new-tenant]"],
+    "fleet": ["[data-act=owned]"],
+}
 
 
 async def _fits(window: Window, name: str, look: str) -> None:
@@ -47,7 +56,7 @@ async def _fits(window: Window, name: str, look: str) -> None:
     if look in ("light", "dark", "phone-light"):
         await window.accessible(f"{name} {look}")
     wide = await page.evaluate(
-        """() => [...document.querySelectorAll("wa-app *")].filter((one) => {
+        """() => [...document.querySelectorAll("wa-app *, dialog *")].filter((one) => {
           const box = one.getBoundingClientRect();
           return box.width && box.right > innerWidth + 1 && !one.closest(".table, .unseen");
         }).map((one) => `${one.localName}.${one.className} ${one.textContent.slice(0, 40)}`)"""
@@ -66,6 +75,7 @@ async def _views(windows: Windows, url: str, kept: Any, views: dict[str, str], l
         await page.goto(f"{url}/#/{name}")
         await expect(page.locator(f"main {wanted}").first).to_be_visible()
         await _fits(window, name, look)
+        await _dialogs(window, name, look)
         if name == "webhooks":
             await page.locator(wanted).get_by_role("button").click()
             await expect(page.locator("tr[data-delivered]").first).to_be_visible()
@@ -76,13 +86,20 @@ async def _views(windows: Windows, url: str, kept: Any, views: dict[str, str], l
             await expect(page.locator("[data-act=phone]")).to_be_visible()
             await page.wait_for_timeout(700)  # only for the picture: the phone shows its messages
             await _fits(window, "messages", look)
-    if "sessions" in views:
-        await page.goto(f"{url}/#/sessions")
-        await page.click("[data-act=link]")
-        await expect(page.locator("figure.qr img")).to_be_visible()
-        await _fits(window, "link", look)
-        await page.keyboard.press("Escape")
     await window.page.context.close()
+
+
+async def _dialogs(window: Window, view: str, look: str) -> None:
+    page = window.page
+    for opener in DIALOGS.get(view, ()):
+        await page.locator(opener).first.click()
+        await expect(page.locator("dialog[open]")).to_be_visible()
+        name = opener.removeprefix("[data-act=").removesuffix("]")
+        if name == "link":
+            await expect(page.locator("figure.qr img")).to_be_visible()
+        await _fits(window, name, look)
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 async def _content(window: Window) -> None:
