@@ -12,20 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-)
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from tests.support.migrated import put_migrated
+from tests.support.places import short_place
 from wa_api.demo.client import Feed, Json, Rest, feed, new_tenant, sign_in
 from wa_api.demo.process import Served, served
 
@@ -37,13 +32,6 @@ SMALL = {
     "WA_LOG_LEVEL": "info",
     "WA_LOG_FORMAT": "json",
 }
-
-
-@contextmanager
-def short_place() -> Iterator[Path]:
-    """A directory for data, with a short path: Unix sockets live in it."""
-    with tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
 
 
 async def eventually(true: Callable[[], bool], limit: float = 60.0, why: str = "") -> None:

@@ -26,7 +26,7 @@ import pytest
 
 from tests.e2e.api.owner import Owner, own
 from tests.support.migrated import put_migrated
-from wa_api.bus.embedded import find_server
+from tests.support.servers import redis_server
 from wa_api.bus.open import Bus, open_bus
 from wa_api.domain.ids import SessionId, TenantId
 from wa_api.store import logins
@@ -126,20 +126,8 @@ def end(process: subprocess.Popen[bytes], seconds: float = 6.0) -> int:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis-compatible server of these tests' own."""
-    directory = Path(tempfile.mkdtemp(prefix="wa-api-"))
-    path = directory / "redis.sock"
-    server = subprocess.Popen(
-        [find_server(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory],
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield f"unix://{path}"
-    server.terminate()
-    server.wait(5)
-    shutil.rmtree(directory, ignore_errors=True)
+    with redis_server() as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,7 +20,7 @@ from tests.e2e.api.conftest import (
     start_http,
 )
 from tests.e2e.api.sockets import opened
-from wa_api.bus.embedded import find_server
+from tests.support.servers import redis_server
 
 pytestmark = pytest.mark.e2e
 
@@ -31,20 +28,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def redis() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server for one test alone."""
-    with tempfile.TemporaryDirectory(prefix="wa-api-") as directory:
-        path = Path(directory) / "redis.sock"
-        server = subprocess.Popen(
-            [find_server(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory],
-            stdout=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while not path.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield f"unix://{path}", server
-        server.send_signal(signal.SIGCONT)
-        server.terminate()
-        server.wait(5)
+    with redis_server() as started:
+        yield started
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.e2e.console.browser import House, Windows, checked, chromium
-from tests.support.gateway import Gateway, short_place
+from tests.support.gateway import Gateway
+from tests.support.places import short_place
 
 collect_ignore_glob = [] if shutil.which("chromium") else ["test_*.py"]
 

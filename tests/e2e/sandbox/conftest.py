@@ -8,9 +8,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
+import pytest_asyncio
 
 from wa_api.bus.sandbox import SandboxClient
 
@@ -28,8 +30,8 @@ main(SandboxSettings(data_dir=Path(sys.argv[1])))
 class Sandbox:
     """The sandbox in a process of its own, and a client of its control socket."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, tenant: str = "ten_1") -> None:
+        self.folder, self.tenant = folder, tenant
         self.info: dict[str, Any] = {}
         self.client = SandboxClient(folder / "sandbox" / "control.sock")
         self._process: asyncio.subprocess.Process | None = None
@@ -66,7 +68,7 @@ class Sandbox:
         await self._process.wait()
 
     async def call(self, method: str, **params: Any) -> Any:
-        return await self.client.call(method, timeout=PATIENCE, tenant="ten_1", **params)
+        return await self.client.call(method, timeout=PATIENCE, tenant=self.tenant, **params)
 
     async def phone(self, **params: Any) -> dict[str, Any]:
         made: dict[str, Any] = await self.call("phone.create", **params)
@@ -211,6 +213,24 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     await running.start()
     yield running
     assert await running.stop() == 0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """A sandbox for all tests of a module."""
+    running = Sandbox(tmp_path_factory.mktemp("network"))
+    await running.start()
+    yield running
+    assert await running.stop() == 0
+
+
+@pytest.fixture
+async def shared(network: Sandbox) -> AsyncIterator[Sandbox]:
+    """The module's sandbox as a tenant of the test's own sees it."""
+    mine = Sandbox(network.folder, f"ten_{uuid4().hex}")
+    mine.info = network.info
+    yield mine
+    await mine.client.close()
 
 
 @pytest.fixture

@@ -8,6 +8,12 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
+def sandbox(shared):
+    """These tests restart nothing: one network is enough."""
+    return shared
+
+
+@pytest.fixture
 async def pair(sandbox, engines):
     """An engine linked to one phone, and a friend's phone."""
     phone, friend = await sandbox.phone(name="Ana"), await sandbox.phone(name="Bob")

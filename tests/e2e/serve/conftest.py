@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import short_place
+from tests.support.places import short_place
 from tests.support.servers import servers as named_servers
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.store.conftest import migrated, url  # noqa: F401 - fixtures
-from wa_api.bus.embedded import find_server
+from tests.support.servers import redis_server
 from wa_api.bus.open import Bus, open_bus
 from wa_api.domain.events import ChatTyping, event
 from wa_api.domain.ids import SessionId, TenantId, WebhookId
@@ -37,20 +34,8 @@ KEY = secrets.token_urlsafe(32)
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis-compatible server of these tests' own."""
-    directory = Path(tempfile.mkdtemp(prefix="wa-api-"))
-    path = directory / "redis.sock"
-    server = subprocess.Popen(
-        [find_server(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory],
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield f"unix://{path}"
-    server.terminate()
-    server.wait(5)
-    shutil.rmtree(directory, ignore_errors=True)
+    with redis_server() as (address, _):
+        yield address
 
 
 @dataclass

@@ -19,6 +19,9 @@ from wa_api.store.webhook_rows import DISABLED, ENABLED, PAUSED, Waiting, Webhoo
 
 pytestmark = pytest.mark.e2e
 
+#: What an endpoint does wrong meets the same code whatever the database is.
+once = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+
 
 async def dead_letter(world: World, webhook: WebhookRow) -> Waiting:
     """Wait for the first dead letter."""
@@ -76,6 +79,7 @@ async def endless() -> AsyncIterator[Receiver]:
     server.close()
 
 
+@once
 @pytest.mark.parametrize(
     ("name", "error", "status"),
     [
@@ -107,6 +111,7 @@ async def test_a_bad_endpoint_makes_a_dead_letter(
             assert len(letter.response or "") == 2048
 
 
+@once
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "no-such-host.invalid"])
 async def test_an_endpoint_that_cannot_be_reached_makes_a_dead_letter(world: World, host: str):
     """A closed port, and a name that does not exist."""
@@ -142,6 +147,7 @@ async def test_dead_letters_are_redriven(world: World):
         raise AssertionError("it is still in the backlog")
 
 
+@once
 @pytest.mark.proves("Webhook retries", "rest")
 async def test_retry_after_is_obeyed(world: World):
     """After 429 nothing at all is sent until the time that the endpoint asked for."""
@@ -160,6 +166,7 @@ async def test_retry_after_is_obeyed(world: World):
         assert set(target.ids) == set(said)
 
 
+@once
 async def test_a_redirect_is_not_followed(world: World):
     """301 is a failure that says so; the other address gets nothing."""
     async with receiver() as other:
@@ -225,6 +232,7 @@ async def test_a_long_failing_endpoint_is_paused_and_nothing_is_lost(world: Worl
         await until(lambda: set(said) <= set(target.ids[start:]))
 
 
+@once
 async def test_bad_tls_is_refused(world: World):
     """A certificate of an unknown authority, or for another name, gets no event."""
     ca = trustme.CA()
@@ -239,6 +247,7 @@ async def test_bad_tls_is_refused(world: World):
         assert target.requests == []
 
 
+@once
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"])
 async def test_private_addresses_are_refused(world: World, host: str):
     """Unless allowed, neither an address nor a name that leads inside gets a connection."""
