@@ -87,7 +87,7 @@ def ready(url: str) -> bool:
 
 async def test_no_request_hangs_or_is_refused_while_an_http_worker_is_dead(place: Path) -> None:
     """Connections wait in the queue of the shared socket, and the next worker answers them."""
-    async with Gateway.start(place, **ALL) as gateway:
+    async with Gateway.start(place) as gateway:
         victim = one(gateway, "http")
         assert victim is not None
         victim.kill()
@@ -121,7 +121,7 @@ def assert_clean(output: str) -> None:
 
 async def test_a_second_ctrl_c_ends_it_at_once(place: Path) -> None:
     """Who is in a hurry does not wait for a stubborn process."""
-    async with Gateway.start(place, **ALL) as gateway:
+    async with Gateway.start(place) as gateway:
         processes = gateway.processes()
         stopped = one(gateway, "webhooks")
         assert stopped is not None
@@ -153,13 +153,13 @@ async def test_nothing_outlives_a_killed_supervisor(place: Path) -> None:
         processes = gateway.processes()
         await gateway.served.stop(signal.SIGKILL)
         await eventually(lambda: alive(processes) == [], why="an orphan is left")
-    async with Gateway.start(place, **ALL) as gateway:
+    async with Gateway.start(place) as gateway:
         assert ready(gateway.url)
 
 
 async def test_a_hung_process_is_replaced(place: Path) -> None:
     """SIGSTOP: missed heartbeats give it away."""
-    async with Gateway.start(place, **ALL, WA_SERVE_HUNG_SECONDS="7") as gateway:
+    async with Gateway.start(place, WA_SERVE_HUNG_SECONDS="7") as gateway:
         for role in ("http", "sessions-sandbox"):
             victim = one(gateway, role)
             assert victim is not None
