@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Request, expect
+from playwright.async_api import Dialog, Request, expect
 
 from tests.e2e.console.browser import (
     PASSWORD,
@@ -151,6 +151,44 @@ async def test_two_windows_on_two_workers_chat_and_lose_nothing_in_a_restart(
         await left.page.reload()
         await left.has("all came")
         assert (await left.texts())[2:] == wanted
+
+
+async def test_a_text_that_waits_outlives_a_reload_and_no_sign_out(
+    place: Path, windows: Windows
+) -> None:
+    """Leaving the page is asked about; the text goes out once, or is gone with who wrote it."""
+    window = await windows.new()
+    page = window.page
+    asked: list[str] = []
+
+    async def leave(question: Dialog) -> None:
+        asked.append(question.type)
+        await question.accept()
+
+    page.on("dialog", leave)
+    async with Gateway.start(place) as gateway:
+        chat, _ = await _two_numbers(window, gateway)
+        await page.goto(chat)
+        await window.write("first")
+        await window.has("first", "delivered")
+        await page.route("**/messages", lambda route: route.abort())
+        await window.write("later")
+        await expect(page.locator('.bubble[data-status="waiting"]')).to_have_count(1)
+        await page.reload()
+        assert asked == ["beforeunload"]
+        await window.has("later", "waiting")
+        await page.unroute("**/messages")
+        await window.has("later", "delivered")
+        assert (await window.texts())[-2:] == ["first", "later"]
+        await page.route("**/messages", lambda route: route.abort())
+        await window.write("never")
+        await window.has("never", "waiting")
+        kept = "Object.keys(sessionStorage).filter((key) => key.startsWith('wa.outbox'))"
+        assert len(await page.evaluate(kept)) == 1
+        await page.click(".account summary")
+        await page.click("[data-act=sign-out]")
+        await expect(page.locator("wa-signin")).to_be_visible()
+        assert await page.evaluate(kept) == []
 
 
 async def _on_another_worker(left: Window, right: Window) -> None:

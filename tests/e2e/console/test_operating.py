@@ -67,6 +67,35 @@ async def test_a_webhook_from_its_making_to_its_dead_letters(
         await expect(page.locator(".empty")).to_contain_text("No webhooks yet")
 
 
+async def test_a_sessions_settings_are_changed(house: House, windows: Windows) -> None:
+    """What is shown is changed, what is not shown stays, and what is wrong is said."""
+    home = await house.home()
+    kept = {"media": {"kinds": ["image"], "max_bytes": 1000}, "show_online": False}
+    made = await home.rest.post("/sessions", {"network": "sandbox", "settings": kept})
+    window = await home.window(windows, "sessions")
+    page = window.page
+    window.refused = f"/sessions/{made['id']}"
+    await page.click("[data-act=settings]")
+    await page.fill("dialog [name=name]", "Sales")
+    await page.check("dialog [name=group]")
+    await page.fill("dialog [name=chats]", "+5511999999999")
+    await page.fill("dialog [name=metadata]", "crm.id: 42\nteam: <b>: one")
+    await page.click("dialog summary")
+    await page.check("dialog [name=reject_calls]")
+    await page.fill("dialog [name=proxy]", "ftp://127.0.0.1")
+    await page.click("dialog button.primary")
+    await expect(page.locator(".toast.bad")).to_be_visible()
+    await page.fill("dialog [name=proxy]", "")
+    await page.click("dialog button.primary")
+    await expect(page.locator("dialog")).to_have_count(0)
+    await expect(page.locator(".row strong")).to_have_text("Sales")
+    session = await home.rest.get(f"/sessions/{made['id']}")
+    ignore = {"kinds": ["group"], "chats": ["5511999999999@s.whatsapp.net"]}
+    assert session["settings"] == {**kept, "reject_calls": True, "ignore": ignore}
+    assert session["metadata"] == {"crm.id": "42", "team": "<b>: one"}
+    assert "proxy" not in session
+
+
 async def test_administrators_see_the_fleet_and_move_a_session(
     house: House, windows: Windows
 ) -> None:

@@ -41,7 +41,7 @@ OWNER = {
 ADMIN = {"tenants": ".row", "fleet": ".chart .line-0", "start": "form"}
 #: What opens each view's dialogues.
 DIALOGS = {
-    "sessions": ["[data-act=create]", "[data-act=link]"],
+    "sessions": ["[data-act=create]", "[data-act=link]", "[data-act=settings]"],
     "chat": ["[data-act=new-chat]"],
     "webhooks": ["[data-act=new-webhook]"],
     "access": ["[data-act=new-user]", "[data-act=new-key]"],
@@ -62,6 +62,11 @@ async def _fits(window: Window, name: str, look: str) -> None:
         }).map((one) => `${one.localName}.${one.className} ${one.textContent.slice(0, 40)}`)"""
     )
     assert wide == [], (name, look, wide)
+    cut = await page.evaluate(
+        """() => [...document.querySelectorAll("nav a span")]
+          .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"""
+    )
+    assert cut == [], (name, look, cut)
     target = os.environ.get("WA_PICTURES")
     if target and look.rpartition("-")[2] in ("light", "dark"):
         picture = Image.open(io.BytesIO(await page.screenshot()))

@@ -170,6 +170,8 @@ class Account extends EventTarget {
       if (problem.status !== 401 && problem.status !== 409) throw problem;
     }
     if (now.kind === "api_key") sessionStorage.removeItem(KEY_PLACE);
+    // Texts that wait in this tab (see outbox.js) are nobody's any more.
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith(`wa.outbox ${now.me.subject} `)) sessionStorage.removeItem(key);
     this.forget(now.id);
     this.dispatchEvent(new Event("out"));
   }

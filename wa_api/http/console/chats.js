@@ -155,6 +155,7 @@ export function chatsOf(session) {
   if (!chats) {
     chats = new Chats(session);
     open.set(session, chats);
+    chats.outbox.flush(); // what waited when the page was reloaded
   }
   return chats;
 }

@@ -95,6 +95,10 @@ export class View extends HTMLElement {
   }
 }
 
+/** "Name: value" lines as an object. */
+export const pairs = (text) => Object.fromEntries(text.split("\n").filter((line) => line.includes(":"))
+  .map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
+
 /** A labelled form field. */
 export function field(label, input, hint) {
   return h("label.field", h("span", label), input, hint && h("small", hint));

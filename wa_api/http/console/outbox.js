@@ -1,5 +1,5 @@
-// What waits to be sent: shown at once, sent in order, never twice.
-import { Problem, post, upload } from "./api.js";
+// What waits to be sent: shown at once, sent in order, never twice. Texts outlive a reload of the tab.
+import { Problem, account, post, upload } from "./api.js";
 
 const newRef = () => `web-${crypto.getRandomValues(new Uint32Array(4)).join("")}`;
 const passing = (problem) =>
@@ -8,7 +8,16 @@ const passing = (problem) =>
 /** Calls `changed(chat)` when an entry comes or changes, `sent(message)` when the gateway has it. */
 export class Outbox {
   constructor(path, { changed, sent }) {
-    Object.assign(this, { path, changed, sent, list: [] });
+    this.place = `wa.outbox ${account.current().me.subject} ${path}`; // nobody sends what another wrote
+    Object.assign(this, { path, changed, sent, list: JSON.parse(sessionStorage.getItem(this.place) ?? "[]") });
+    this.leaving = (event) => this.list.some((one) => one.status === "waiting") && event.preventDefault();
+    addEventListener("beforeunload", this.leaving);
+  }
+
+  keep() {
+    const texts = this.list.filter((one) => !one.file).map(({ ref, chat, body, text, at }) => ({ ref, chat, body, text, at, status: "waiting" }));
+    if (texts.length) sessionStorage.setItem(this.place, JSON.stringify(texts));
+    else sessionStorage.removeItem(this.place);
   }
 
   of(chat) {
@@ -19,6 +28,7 @@ export class Outbox {
    * text, and perhaps the file that is to be brought first. */
   add(chat, body, shown = {}) {
     this.list.push({ ref: newRef(), chat, body, status: "waiting", at: Date.now(), ...shown });
+    this.keep();
     this.changed(chat);
     this.flush();
   }
@@ -32,12 +42,15 @@ export class Outbox {
   remove(entry) {
     entry.ending?.abort();
     this.list = this.list.filter((one) => one !== entry);
+    this.keep();
     this.changed(entry.chat);
   }
 
   /** An event told of the message before the answer did. */
   arrived(ref) {
-    if (ref) this.list = this.list.filter((one) => one.ref !== ref);
+    if (!this.list.some((one) => one.ref === ref)) return;
+    this.list = this.list.filter((one) => one.ref !== ref);
+    this.keep();
   }
 
   async flush() {
@@ -64,6 +77,7 @@ export class Outbox {
       if (entry.file) body[body.type] = { ...body[body.type], id: await this.bring(entry) };
       const message = await post(this.path, body, { headers: { "Idempotency-Key": entry.ref } });
       this.list = this.list.filter((one) => one !== entry);
+      this.keep();
       this.sent(message);
     } catch (problem) {
       if (!this.list.includes(entry)) return true; // taken back while it was brought
@@ -90,5 +104,6 @@ export class Outbox {
   end() {
     this.ended = true;
     clearTimeout(this.timer);
+    removeEventListener("beforeunload", this.leaving);
   }
 }

@@ -119,6 +119,7 @@ class Sessions extends View {
       session.network === "sandbox" && session.linked && account.may("sandbox") &&
         button("phone", t("sessions.phone"), () => this.phone(session)),
       write && session.linked && ONLINE.includes(session.state) && button("logout", t("sessions.logout"), () => this.logOut(session)),
+      write && button("settings", t("sessions.settings"), () => this.settings(session)),
       write && button("delete", t("sessions.delete"), () => this.erase(session), ".quiet"));
   }
 
@@ -129,6 +130,11 @@ class Sessions extends View {
   async phone(session) {
     const { phoneDialog } = await import("./phone.js");
     await phoneDialog(session);
+  }
+
+  async settings(session) {
+    const { settingsDialog } = await import("./settings.js");
+    await settingsDialog(session);
   }
 
   async logOut(session) {

@@ -2,7 +2,7 @@
 import { del, everything, explain, get, patch, post } from "./api.js";
 import { secretDialog } from "./access.js";
 import { go } from "./app.js";
-import { View, busy, dialog, field, h, icon, toast } from "./dom.js";
+import { View, busy, dialog, field, h, icon, pairs, toast } from "./dom.js";
 import { feed } from "./feed.js";
 import { confirmed, nameOf } from "./sessions.js";
 import { store } from "./store.js";
@@ -13,10 +13,6 @@ const STATES = { enabled: "good", paused: "wait", disabled: "bad" };
 const nameOfHook = (one) => one.name || new URL(one.url).host;
 
 const stateOf = (one) => h(`span.badge.${STATES[one.state]}`, { data: { state: one.state } }, t(`webhook.${one.state}`));
-
-/** "Name: value" lines as an object. */
-const headersOf = (text) => Object.fromEntries(text.split("\n").filter((line) => line.includes(":"))
-  .map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
 
 /** Make a webhook, or change `one`; resolves with the API's answer. */
 function editor(one) {
@@ -37,7 +33,7 @@ function editor(one) {
         concurrency: Number(concurrency.value), batch: Number(batch.value), timeout: Number(timeout.value),
       };
       if (name.value.trim()) body.name = name.value.trim();
-      if (headers.value.trim()) body.headers = headersOf(headers.value);
+      if (headers.value.trim()) body.headers = pairs(headers.value);
       done(await (one ? patch(`/webhooks/${one.id}`, body) : post("/webhooks", body)));
     };
     return h("form", { onsubmit: busy(save, tell) }, field(t("webhook.url"), url), field(t("webhook.name"), name),
