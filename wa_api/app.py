@@ -14,6 +14,7 @@ import time
 from secrets import token_hex
 from typing import Any, cast
 
+import psutil
 import structlog
 import uvloop
 from sanic import Blueprint, Sanic
@@ -309,7 +310,11 @@ class Heartbeat:
             capacity=context.options.sockets,
             sessions=0,
             started=self._started,
-            figures={"readers": float(len(context.hub.members)), **context.metrics.load()},
+            figures={
+                "readers": float(len(context.hub.members)),
+                "rss_bytes": float(psutil.Process().memory_info().rss),
+                **context.metrics.load(),
+            },
         )
 
     async def leave(self) -> None:

@@ -55,6 +55,7 @@ async def test_the_fleet_lists_this_process(admin: httpx.AsyncClient, gateway: G
     workers = (await admin.get("/v1/fleet")).json()["workers"]
     assert {p.process.pid for p in gateway.processes} <= {w["pid"] for w in workers}
     assert {w["state"] for w in workers} == {"ready"}
+    assert min(w["figures"]["rss_bytes"] for w in workers) > 1e7
 
 
 async def test_the_fleet_shows_who_owns_what(
