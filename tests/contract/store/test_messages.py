@@ -1,4 +1,7 @@
-"""Messages: accepted once, moved forward only, fenced, listed."""
+"""Messages: accepted once, moved forward only, fenced, listed.
+
+One file, as `store/messages.py` is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Small stand-ins for the ports, for unit tests only."""
+"""Small stand-ins for the ports, for unit tests only.
+
+One file: they know each other, as the engine, the store and the bus of one session do.
+"""
 
 from __future__ import annotations
 
