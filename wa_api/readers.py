@@ -105,8 +105,8 @@ async def page(
     live = await log.tail(tenant, Cursor(str(after)), limit)
     if live is None:
         old = await _archived(tenant, after, limit, wants)
-        room = limit - len(old.entries)
-        live = await log.tail(tenant, Cursor(str(old.upto)), room) if room else None
+        if room := limit - len(old.entries):
+            live = await log.tail(tenant, Cursor(str(old.upto)), room)
         return old if live is None else _live(live, old.upto, room, wants, old.entries)
     return _live(live, after, limit, wants, [])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from wa_api.domain.media import (
     MiB,
     Ready,
     described,
+    family,
     is_ready,
     takes,
 )
@@ -146,7 +147,7 @@ class Shelf:
             raise MediaDamaged("The file is empty.")
         await draft.finish()
         known = await rows.same(tenant, draft.sha256)
-        if known is None or (known.facts == Facts() and not origin.trusted):
+        if known is None or (known.facts.unseen and not origin.trusted):
             mimetype, facts = await self._look_into(draft, origin)
         else:
             settle(known.mimetype, origin.mimetype)
@@ -170,22 +171,21 @@ class Shelf:
         found = sniff(draft.path)
         if origin.trusted:
             said = (origin.mimetype or "").partition(";")[0].strip()
-            return said or found, Facts()
+            return said or found, Facts(unseen=True)
         mimetype = settle(found, origin.mimetype)
         return await self._studio.inspect(draft.path, mimetype)
 
-    async def described(self, row: MediaRow) -> MediaRow:
+    async def inspected(self, row: MediaRow) -> MediaRow:
         """The row with its facts, also of a file that was trusted when it arrived.
 
         One that cannot be looked into stays as it is: WhatsApp has taken it once.
         """
-        if row.facts != Facts():
+        if not row.facts.unseen or family(row.mimetype) is MediaKind.DOCUMENT:
             return row
-        try:
-            async with self.files.local(Key(row.tenant, row.sha256)) as path:
+        mimetype, facts = row.mimetype, Facts()
+        async with self.files.local(Key(row.tenant, row.sha256)) as path:
+            with suppress(MediaDamaged, MediaTooComplex):
                 mimetype, facts = await self._studio.inspect(path, row.mimetype)
-        except (MediaDamaged, MediaTooComplex):
-            return row
         return await rows.describe(row.tenant, row.id, mimetype, facts)
 
     async def avatar(self, image: bytes) -> bytes:

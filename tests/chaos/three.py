@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ _REST = 0.2  #: seconds before coming back
 
 
 @dataclass
-class Reader:
+class Reader(ABC):
     """What one reader saw, and what it must not have seen."""
 
     url: str
@@ -39,8 +40,9 @@ class Reader:
                 await self._read()
             await asyncio.sleep(_REST)
 
+    @abstractmethod
     async def _read(self) -> None:
-        raise NotImplementedError
+        """Connect after `cursor` and take what comes, until the connection ends."""
 
     def _take(self, cursor: str) -> None:
         self.ids.append(cursor)

@@ -77,6 +77,7 @@ STICKER_SIDE = 512
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was found out about a file by looking into it.
 
+    `unseen`: nothing was; it was taken on trust as it arrived.
     `width` and `height` in pixels, `seconds` whole (at least 1), `thumbnail` a
     small JPEG and `waveform` 64 loudness values (0 to 100), both base64.
     """
@@ -85,6 +86,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int | None = None
     seconds: int | None = None
     animated: bool = False
+    unseen: bool = False
     codec: str | None = None  #: of an Ogg file: `opus`, `vorbis` …
     thumbnail: str | None = None
     waveform: str | None = None

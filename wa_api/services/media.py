@@ -107,8 +107,9 @@ class Media:
         row = await rows.get(who.tenant, MediaId(content.id))
         if row.session and not who.may_see(row.session):
             raise MediaNotFound
+        row = await self.shelf.inspected(row)
         check_fits(kind_of(content), row.mimetype, row.size)
-        return shown(content, await self.shelf.described(row))
+        return shown(content, row)
 
     async def all_checked(
         self, who: Principal, contents: Sequence[Sendable]

@@ -17,6 +17,7 @@ from wa_api.store.views import address, decode_content, encode_content, seconds,
 
 _encode = msgspec.json.Encoder().encode
 _facts = msgspec.json.Decoder(Facts)
+_UNSEEN = _encode(Facts(unseen=True)).decode()
 
 #: A row is touched again only when its last use is so long ago (ms): reading is no write.
 _TOUCH_MS = 3_600_000
@@ -76,13 +77,13 @@ async def add(tenant: TenantId, new: NewMedia) -> MediaRow:
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) "
         "ON CONFLICT (tenant, sha256, session) DO UPDATE SET used_at = excluded.used_at, "
         "filename = COALESCE(excluded.filename, media.filename), "
-        # What was only trusted so far (no facts) may have been looked into now.
-        "mimetype = CASE media.facts WHEN '{}' THEN excluded.mimetype ELSE media.mimetype END, "
-        "facts = CASE media.facts WHEN '{}' THEN excluded.facts ELSE media.facts END, "
+        # What was only trusted so far may have been looked into now.
+        "mimetype = CASE media.facts WHEN $12 THEN excluded.mimetype ELSE media.mimetype END, "
+        "facts = CASE media.facts WHEN $12 THEN excluded.facts ELSE media.facts END, "
         "original = COALESCE(excluded.original, media.original), "
         "made_as = COALESCE(excluded.made_as, media.made_as) RETURNING *",
         *(new_id("med"), tenant, new.session, new.sha256, new.size, new.mimetype, new.filename),
-        *(_encode(new.facts).decode(), new.original, new.made_as, now),
+        *(_encode(new.facts).decode(), new.original, new.made_as, now, _UNSEEN),
     )
     return _row(rows[0])
 

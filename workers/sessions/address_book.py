@@ -51,8 +51,10 @@ class AddressBook:
     def online(self, engine: Engine, *, linked: bool) -> None:
         """It can be read; `linked`: the number was linked just now."""
         self.offline()
-        first = EARLY if linked else (random.uniform(0, SPREAD),)  # noqa: S311
-        early = [min(seconds, self._seconds) for seconds in first]
+        if linked:
+            early = [min(seconds, self._seconds) for seconds in EARLY]
+        else:
+            early = [random.uniform(0, min(SPREAD, self._seconds))]  # noqa: S311
         self._task = asyncio.create_task(self._run(engine, early), name="address book")
 
     def offline(self) -> None:

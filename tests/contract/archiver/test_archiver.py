@@ -77,6 +77,15 @@ async def test_one_page_has_what_is_archived_and_what_is_not_yet(bus: Bus, tenan
         assert page.more is (limit < 100)
 
 
+async def test_a_log_that_was_lost_does_not_hide_the_archive(bus: Bus, tenant: TenantId):
+    """Redis is empty and nothing has happened since: a page is what the database has."""
+    cursors = await say(bus, tenant, 5)
+    await archiver(bus).round()
+    await forget(bus, "*")
+    page = await readers.page(bus.log, tenant, 0, 100)
+    assert [one.cursor for one in page.entries] == [int(one) for one in cursors]
+
+
 async def test_what_is_not_archived_is_never_dropped(bus: Bus, tenant: TenantId):
     """However small the live tail should be."""
     cursors = await say(bus, tenant, 30)

@@ -10,14 +10,17 @@ export class Outbox {
   constructor(path, { changed, sent }) {
     this.place = `wa.outbox ${account.current().me.subject} ${path}`; // nobody sends what another wrote
     Object.assign(this, { path, changed, sent, list: JSON.parse(sessionStorage.getItem(this.place) ?? "[]") });
-    this.leaving = (event) => this.list.some((one) => one.status === "waiting") && event.preventDefault();
+    this.leaving = (event) => this.list.length && event.preventDefault();
     addEventListener("beforeunload", this.leaving);
   }
 
   keep() {
-    const texts = this.list.filter((one) => !one.file).map(({ ref, chat, body, text, at }) => ({ ref, chat, body, text, at, status: "waiting" }));
-    if (texts.length) sessionStorage.setItem(this.place, JSON.stringify(texts));
-    else sessionStorage.removeItem(this.place);
+    // What was refused is not tried again unasked.
+    const texts = this.list.filter((one) => one.status === "waiting" && !one.file);
+    try {
+      if (texts.length) sessionStorage.setItem(this.place, JSON.stringify(texts));
+      else sessionStorage.removeItem(this.place);
+    } catch { /* the browser's room is used up: the page still has them */ }
   }
 
   of(chat) {
@@ -35,6 +38,7 @@ export class Outbox {
 
   retry(entry) {
     Object.assign(entry, { status: "waiting", problem: null });
+    this.keep();
     this.changed(entry.chat);
     this.flush();
   }
@@ -83,6 +87,7 @@ export class Outbox {
       if (!this.list.includes(entry)) return true; // taken back while it was brought
       if (passing(problem)) return false;
       Object.assign(entry, { status: "refused", problem });
+      this.keep();
     }
     this.changed(entry.chat);
     return true;

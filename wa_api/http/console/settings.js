@@ -20,8 +20,8 @@ export async function settingsDialog({ id }) {
     const calls = check("reject_calls", now.reject_calls ?? false);
     const kinds = KINDS.map((kind) => check(kind, now.ignore?.kinds?.includes(kind) ?? false));
     const chats = h("textarea", { name: "chats", rows: "2", spellcheck: "false", value: (now.ignore?.chats ?? []).join("\n"), placeholder: "+5511999999999" });
-    const metadata = h("textarea", { name: "metadata", rows: "3", spellcheck: "false", placeholder: "crm.id: 42",
-      value: Object.entries(one.metadata ?? {}).map(([key, value]) => `${key}: ${value}`).join("\n") });
+    const noted = Object.entries(one.metadata ?? {}).map(([key, value]) => `${key}: ${value}`).join("\n");
+    const metadata = h("textarea", { name: "metadata", rows: "3", spellcheck: "false", placeholder: "crm.id: 42", value: noted });
     const proxy = h("input", { name: "proxy", autocomplete: "off", spellcheck: "false", placeholder: one.proxy ?? "socks5://…" });
     const direct = check("direct", false);
     const save = async () => {
@@ -29,8 +29,9 @@ export async function settingsDialog({ id }) {
       const body = {
         // Settings are replaced as a whole: what is not shown here stays.
         settings: { ...now, show_online: online.checked, reject_calls: calls.checked, ignore },
-        metadata: pairs(metadata.value),
       };
+      // Untouched it stays: a value may have lines of its own.
+      if (metadata.value !== noted) body.metadata = pairs(metadata.value);
       if (name.value.trim() !== (one.name ?? "")) body.name = name.value.trim();
       if (direct.checked) body.proxy = "";
       else if (proxy.value.trim()) body.proxy = proxy.value.trim();
