@@ -11,7 +11,7 @@ from tests.chaos.wires import Proxy
 from tests.e2e.api.conftest import Gateway, Tenant
 from tests.e2e.api.owner import Owner
 from tests.e2e.api.test_clients import example
-from tests.e2e.console.browser import checked, chromium
+from tests.e2e.console.browser import checked, chromium, until_true
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +35,7 @@ async def page(proxy: Proxy) -> AsyncIterator[Page]:
 
 
 async def _until(page: Page, count: int) -> list[str]:
-    await page.wait_for_function("count => got.length >= count", arg=count, timeout=15_000)
+    await until_true(page, f"got.length >= {count}")
     got: list[str] = await page.evaluate("got")
     return got
 
@@ -64,7 +64,7 @@ async def test_a_browsers_event_source_resumes_by_itself(
     shown = "window.got = []; const show = (event) => got.push(event.id); const reload = () => {};"
     script = f"(token) => {{ {shown} {example('js', 'EventSource')} window.source = source; }}"
     await page.evaluate(script, tenant.key)
-    await page.wait_for_function("source.readyState === 1")
+    await until_true(page, "source.readyState === 1")
     said: list[str] = []
     while not await page.evaluate("got.length"):  # from when it follows, nothing is missed
         said.append(await owner.say_typing())

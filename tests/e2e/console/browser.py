@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,17 @@ _ARGUMENTS = [
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
 expect.set_options(timeout=60_000)
+
+
+async def until_true(page: Page, expression: str) -> None:
+    """Ask a page until an expression holds.
+
+    `Page.wait_for_function` evaluates inside the page whatever was not true at once, which our
+    Content-Security-Policy forbids.
+    """
+    async with asyncio.timeout(60):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.05)
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.e2e.console.browser import Home, House, Window, Windows
+from tests.e2e.console.browser import Home, House, Window, Windows, until_true
 from tests.support.gateway import Linked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -152,7 +152,7 @@ async def test_files_are_sent_and_opened(house: House, windows: Windows) -> None
     await right.has("The sea")
     await expect(right.page.locator(".bubble.in .picture img")).to_be_visible()
     shown = "document.querySelector('.bubble.in .picture img').naturalWidth"
-    await right.page.wait_for_function(f"{shown} === 320")
+    await until_true(right.page, f"{shown} === 320")
     bubble = right.page.locator(".bubble.in", has_text="<i>plan</i>.pdf")
     fetch = bubble.locator("[data-act=fetch]")
     await expect(bubble.locator("a.file").or_(fetch)).to_be_visible()
