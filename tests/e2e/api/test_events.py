@@ -40,7 +40,7 @@ async def test_a_poll_waits_for_the_next_event(client: httpx.AsyncClient, owner:
     cursor = await owner.say_typing()
     started = time.monotonic()
     page = (await polling).json()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
     assert [event["id"] for event in page["items"]] == [cursor]
     query = {"after": page["next"], "wait": 0.2}  # type: ignore[dict-item]
     assert (await client.get("/v1/events", params=query)).json() == {

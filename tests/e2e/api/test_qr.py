@@ -70,7 +70,7 @@ async def test_a_caller_may_wait_for_the_first_code(
     started = time.monotonic()
     await _show(pairing, "2@first")
     assert (await waiting).json()["qr"] == "2@first"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
     await _show(pairing, "2@over", -1)
     assert (await client.get(path, params={"wait": 0.3})).json()["code"] == "no_qr"
 

@@ -130,7 +130,7 @@ async def test_a_second_ctrl_c_ends_it_at_once(place: Path) -> None:
         await asyncio.sleep(0.1)
         began = time.monotonic()
         assert await gateway.served.stop(signal.SIGINT, limit=5) == 0
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4
         assert alive(processes) == []
 
 

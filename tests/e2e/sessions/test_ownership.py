@@ -90,7 +90,7 @@ async def test_a_stopped_process_is_dead_before_its_lease_is_free(gateway: Stage
     first.signal(signal.SIGSTOP)
     began = time.monotonic()
     assert await first.ended() == -signal.SIGKILL
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5
     await owned_by(gateway, session, second)
     assert await gateway.overlaps() == []
 
