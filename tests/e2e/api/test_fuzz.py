@@ -71,10 +71,8 @@ def prey(gateway: Gateway, admin_token: str) -> Iterator[Prey]:
 @schema.exclude(operation_id_regex=LEFT_OUT).parametrize()
 @settings(
     max_examples=4,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
-    derandomize=True,
 )
 def test_made_up_requests_get_documented_answers(
     gateway: Gateway, prey: Prey, case: schemathesis.Case

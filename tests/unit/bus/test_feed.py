@@ -52,7 +52,7 @@ class Log:
 Step = st.sampled_from(["heard", "lost", "twice", "late", "ready", "pause"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps=st.lists(Step, max_size=60), failures=st.lists(st.booleans(), max_size=3))
 def test_each_event_arrives_once_and_in_order(steps: list[str], failures: list[bool]):
     """For any history of losses, repeats, delays, reconnects and failing reads."""

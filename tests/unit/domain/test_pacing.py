@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wa_api.domain.pacing import DAY, Pacing, Priority, WarmUp, policy_of
@@ -57,7 +57,6 @@ def test_a_new_number_warms_up() -> None:
     assert without.budgets(30 * DAY)[0] is None
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 100_000),
     st.integers(1, 1000),

@@ -112,7 +112,7 @@ async def test_more_may_happen_during_a_read_than_is_held_back() -> None:
     after=st.integers(0, 5),
     start=st.integers(0, 1200),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_each_event_comes_once_and_in_order(
     before: int, during: list[int], after: int, start: int
 ) -> None:

@@ -82,7 +82,7 @@ def act(device: Device, other: Device, action: str, place: int) -> None:
             device.start(other, with_prekey=place > 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=60))
 def test_what_is_delivered_is_read_once(script):
     """Whoever starts, however often, and in whatever order: each message opens exactly once."""
@@ -94,7 +94,7 @@ def test_what_is_delivered_is_read_once(script):
             device.receive(0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(steps, max_size=30))
 def test_after_any_trouble_the_two_ends_settle(script):
     """Once messages go to and fro again, none needs prekeys, and both use one session."""

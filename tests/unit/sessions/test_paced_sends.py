@@ -68,7 +68,7 @@ class Stage:
         return
 
     async def _on_restricted(self) -> None:
-        until = await self.sends.restrict(0.3)
+        until = await self.sends.restrict(2)
         if until is not None:
             self.restrictions.append(until)
 

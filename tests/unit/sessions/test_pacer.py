@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wa_api.domain.pacing import DAY, Pacing
@@ -55,7 +55,6 @@ def test_a_refusal_for_speed_holds_everything_longer_each_time() -> None:
     assert one.turn(now - 3600, True, False).why == ""  # the clock was set back
 
 
-@settings(deadline=None)
 @given(
     st.floats(1, 6000),
     st.integers(1, 50),

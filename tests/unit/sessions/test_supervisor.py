@@ -41,7 +41,7 @@ ONLINE = port.Online(FRIEND, None, "Me")
 class Stage:
     """A supervisor over fakes."""
 
-    leases: Leases = field(default_factory=lambda: Leases(ttl=0.6))
+    leases: Leases = field(default_factory=Leases)
     records: Records = field(default_factory=Records)
     log: Log = field(default_factory=Log)
     factory: Factory = field(default_factory=Factory)
@@ -166,6 +166,7 @@ async def test_after_a_quarantine_one_attempt_is_free(stage: Stage):
 
 async def test_leases_that_cannot_be_renewed_end_their_engines(stage: Stage):
     """Redis is away: connections are held until the deadline, then dropped, and come back."""
+    stage.leases.ttl = 2.0
     boss = await stage.running(2)
     engines = list(stage.factory.engines)
     stage.leases.away = True
