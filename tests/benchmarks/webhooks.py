@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import os
 import secrets
@@ -73,6 +74,8 @@ class _Endpoint(asyncio.Protocol):
 
 def receivers(kinds: list[str], pipe: Connection) -> None:
     """A process with one server per kind; says the ports, and on request what arrived."""
+    gc.collect()  # what the parent left would hold a receiver up for 200 ms, some seconds later
+    gc.freeze()
 
     async def run() -> None:
         seen: list[list[tuple[int, float]]] = [[] for _ in kinds]
