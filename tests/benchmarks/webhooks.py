@@ -213,8 +213,8 @@ async def main(events: int, rounds: int) -> list[dict[str, Any]]:
         ("1 endpoint, 200 events/s", [GOOD], 2000, 200.0),
     ]
     pair = [
-        ("18 good endpoints, 20 events/s", [GOOD] * 18, 300, 20.0),
-        ("the same + 1 dead + 1 of 5 s", [GOOD] * 18 + [DEAD, SLOW], 300, 20.0),
+        ("20 good endpoints, 20 events/s", [GOOD] * 20, 300, 20.0),
+        ("18 of them, 1 dead, 1 of 5 s", [GOOD] * 18 + [DEAD, SLOW], 300, 20.0),
     ]
     try:
         rows = [await scenario(*one, url) for one in alone]
