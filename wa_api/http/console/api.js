@@ -146,7 +146,8 @@ class Account extends EventTarget {
       });
       this.dispatchEvent(new Event("renewed"));
     } catch (problem) {
-      if (problem.status === 401 || problem.status === 403) this.lost(now.id);
+      const ended = problem.status === 401 || problem.status === 403;
+      if (ended && this.leaving !== now.id) this.lost(now.id);
       throw problem;
     }
   }
@@ -162,12 +163,16 @@ class Account extends EventTarget {
   async signOut() {
     const now = this.current();
     if (!now) return;
+    this.leaving = now.id; // what is under way meanwhile is refused, and nobody ended it elsewhere
     try {
       const body = now.refresh ? { refresh_token: now.refresh } : {};
       await raw("POST", "/auth/revoke", { token: await this.token(), body });
     } catch (problem) {
       // Signed out already is what was wanted; anything else must not look like success.
-      if (problem.status !== 401 && problem.status !== 409) throw problem;
+      if (problem.status !== 401 && problem.status !== 409) {
+        this.leaving = null;
+        throw problem;
+      }
     }
     if (now.kind === "api_key") sessionStorage.removeItem(KEY_PLACE);
     // Texts that wait in this tab (see outbox.js) are nobody's any more.
