@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Dialog, Request, expect
+from playwright.async_api import Dialog, Request, Route, expect
 
 from tests.e2e.console.browser import (
     PASSWORD,
@@ -222,8 +223,16 @@ async def test_signing_out_and_being_thrown_out(house: House, windows: Windows) 
         await expect(window.page.locator("wa-signin")).to_be_visible()
     token = await boss.page.evaluate("JSON.parse(localStorage['wa.signins']).list[0].access")
     await boss.page.click(".account summary")
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await asyncio.sleep(1)  # the socket is closed meanwhile, for its token was revoked
+        await route.fulfill(response=answer)
+
+    await boss.page.route("**/auth/revoke", late)
     await boss.page.click("[data-act=sign-out]")
     await expect(boss.page.locator("wa-signin")).to_be_visible()
+    assert await boss.page.locator(".toast.bad").count() == 0, "nobody else ended it"
     headers = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{house.url}/v1/auth/me", headers=headers).status_code == 401
 

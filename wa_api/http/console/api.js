@@ -146,15 +146,14 @@ class Account extends EventTarget {
       });
       this.dispatchEvent(new Event("renewed"));
     } catch (problem) {
-      const ended = problem.status === 401 || problem.status === 403;
-      if (ended && this.leaving !== now.id) this.lost(now.id);
+      if (problem.status === 401 || problem.status === 403) this.lost(now.id);
       throw problem;
     }
   }
 
-  /** The sign-in was ended elsewhere. */
+  /** The sign-in was ended elsewhere (unless we are just ending it: then all else is refused, too). */
   lost(id = this.current()?.id) {
-    if (!id) return;
+    if (!id || id === this.leaving) return;
     this.forget(id);
     this.dispatchEvent(new CustomEvent("out", { detail: "lost" }));
   }
@@ -163,7 +162,7 @@ class Account extends EventTarget {
   async signOut() {
     const now = this.current();
     if (!now) return;
-    this.leaving = now.id; // what is under way meanwhile is refused, and nobody ended it elsewhere
+    this.leaving = now.id;
     try {
       const body = now.refresh ? { refresh_token: now.refresh } : {};
       await raw("POST", "/auth/revoke", { token: await this.token(), body });
