@@ -81,8 +81,7 @@ export class Chats extends EventTarget {
     chat.at = Math.max(chat.at, Date.parse(time));
     if (message.direction === "in" && !message.chat.id.endsWith("@g.us")) chat.name ??= message.from?.name ?? null;
     this.outbox.arrived(message.ref);
-    // An open chat had none before its first message; without one, nothing counts as unread and is marked read.
-    if (!chat.row && (!chat.opened || message.direction === "in")) this.look(chat.id);
+    if (!chat.row && !chat.opened) this.look(chat.id);
     return chat;
   }
 
